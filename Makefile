@@ -1,0 +1,40 @@
+# Everything that a person or CI does with this repository. `make` alone lists it.
+
+SETUP := tests/setup
+BIN   := target/release/flowforge
+
+.DEFAULT_GOAL := help
+.PHONY: help run build dev test fmt lint bench
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+run: build ## build, then start the embedded server with the example workflows (ARGS="--listen …")
+	@exec $(BIN) serve --data-dir data $(ARGS)
+
+build: ## leave the release binary, web app inside, in target/release/flowforge
+	@$(SETUP)/tools.sh cargo node npm git cc
+	@$(SETUP)/web.sh build
+	@cargo build --release --bin flowforge
+
+dev: ## web app with hot reload, against the server that `make run` started
+	@$(SETUP)/tools.sh node npm
+	@$(SETUP)/web.sh install
+	@npm --prefix frontend run --silent dev
+
+test: ## set up what the tests need, then run everything
+	@$(SETUP)/tools.sh cargo node npm git cc
+	@$(SETUP)/system.sh
+	@$(SETUP)/test.sh
+
+fmt: ## format everything
+	@cargo fmt --all
+	@$(SETUP)/web.sh install && npm --prefix frontend run --silent fmt
+
+lint: ## every lint, warnings are errors
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@$(SETUP)/web.sh install && npm --prefix frontend run --silent lint
+
+bench: build ## measure runs per second beside the raw databases (REPORT=path of the report)
+	@$(SETUP)/system.sh
+	@$(SETUP)/bench.sh

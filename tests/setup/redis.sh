@@ -1,0 +1,40 @@
+#!/bin/sh
+# A throw-away Redis. `start DIR` prints its URL; `stop DIR` ends it and removes DIR.
+set -eu
+
+random_port() { echo $((32000 + $(od -An -N2 -tu2 /dev/urandom) % 12000)); }
+
+# Redis answers PING once it listens; a taken port makes it exit instead.
+answers() { redis-cli -p "$1" ping 2>/dev/null | grep -q PONG; }
+
+start() {
+    command -v redis-server >/dev/null 2>&1 || { echo "flowforge: Redis is missing: install the package redis-server" >&2; exit 1; }
+    mkdir -p "$1"
+    for _ in 1 2 3 4 5 6 7 8; do
+        port=$(random_port)
+        ! answers "$port" || continue
+        redis-server --port "$port" --bind 127.0.0.1 --dir "$1" --pidfile "$1/pid" --logfile "$1/log" --save '' --daemonize yes >/dev/null
+        for _ in $(seq 100); do
+            if answers "$port"; then
+                echo "redis://127.0.0.1:$port"
+                return
+            fi
+            sleep 0.05
+        done
+    done
+    cat "$1/log" >&2
+    exit 1
+}
+
+stop() {
+    kill "$(cat "$1/pid")" 2>/dev/null || true
+    rm -rf "$1"
+}
+
+case ${1:-} in
+    start | stop) "$1" "$2" ;;
+    *)
+        echo "usage: redis.sh start|stop DIR" >&2
+        exit 2
+        ;;
+esac
