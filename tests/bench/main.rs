@@ -1,0 +1,2 @@
+//! Measures runs per second.
+fn main() {}

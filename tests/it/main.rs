@@ -1,0 +1,1 @@
+//! Every black-box test of FlowForge, in one binary.

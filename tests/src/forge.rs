@@ -1,0 +1,101 @@
+//! Everything that most tests need: a server, its owner, and short words for the usual calls.
+
+use serde_json::{Value, json};
+
+use crate::{Client, Ledger, Postgres, Server, Settings};
+
+/// Where the server keeps its data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Database {
+    /// A file in its data folder.
+    Sqlite,
+    /// A database of a throw-away server.
+    Postgres,
+}
+
+/// A running server with a signed-in owner and a ledger beside it.
+#[derive(Debug)]
+pub struct Forge {
+    /// The process.
+    pub server: Server,
+    /// Its first owner.
+    pub owner: Client,
+    /// The record of effects.
+    pub ledger: Ledger,
+    /// The database, when it is PostgreSQL.
+    pub postgres: Option<Postgres>,
+}
+
+impl Forge {
+    /// Starts everything.
+    pub async fn start(database: Database) -> Self {
+        Self::start_with(database, &[]).await
+    }
+
+    /// Starts everything, the server with more environment variables.
+    pub async fn start_with(database: Database, environment: &[(&str, &str)]) -> Self {
+        let postgres = (database == Database::Postgres).then(Postgres::start);
+        let database_url = postgres.as_ref().map(|one| one.url().to_owned());
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let server = Server::start(Settings { database_url, environment }).await;
+        let owner = server.owner().await;
+        Self { server, owner, ledger: Ledger::start().await, postgres }
+    }
+
+    /// Saves a workflow and returns its id.
+    pub async fn workflow(&self, name: &str, graph: &Value) -> String {
+        let saved = self.owner.post("/workflows", json!({"name": name, "graph": graph})).await.expect(201);
+        text(&saved["id"])
+    }
+
+    /// Starts a run and returns its id at once.
+    pub async fn launch(&self, workflow: &str, input: Value) -> String {
+        let run = self.owner.post(&format!("/workflows/{workflow}/runs"), json!({"input": input})).await;
+        text(&run.expect(201)["id"])
+    }
+
+    /// Runs a workflow to its end.
+    pub async fn run(&self, workflow: &str, input: Value) -> Value {
+        let path = format!("/workflows/{workflow}/runs?wait=20");
+        let run = self.owner.post(&path, json!({"input": input})).await.expect(201);
+        self.end_of(&text(&run["id"])).await
+    }
+
+    /// Saves a workflow, runs it once without input, and returns the ended run.
+    pub async fn run_once(&self, graph: &Value) -> Value {
+        let workflow = self.workflow("once", graph).await;
+        self.run(&workflow, json!({})).await
+    }
+
+    /// The run, once it has ended: its event stream says when.
+    pub async fn end_of(&self, run: &str) -> Value {
+        let path = format!("/runs/{run}");
+        let mut now = self.owner.get(&path).await.expect(200);
+        while !is_over(&now) {
+            crate::Events::open(&self.owner, run, None).await.rest().await;
+            now = self.owner.get(&path).await.expect(200);
+        }
+        now
+    }
+
+    /// Every attempt of a run.
+    pub async fn steps(&self, run: &str) -> Vec<Value> {
+        let listed = self.owner.get(&format!("/runs/{run}/steps")).await.expect(200);
+        listed["items"].as_array().expect("a list of steps").clone()
+    }
+
+    /// The last attempt of a node.
+    pub async fn step(&self, run: &str, node: &str) -> Value {
+        let mine = self.steps(run).await.into_iter().filter(|step| step["node_id"] == node);
+        mine.last().unwrap_or_else(|| panic!("no step {node} in {run}"))
+    }
+}
+
+/// Whether this run has ended.
+pub fn is_over(run: &Value) -> bool {
+    matches!(run["status"].as_str(), Some("completed" | "failed" | "cancelled"))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("a string, not {value}")).to_owned()
+}

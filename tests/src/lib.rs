@@ -1,0 +1,26 @@
+//! The black-box harness of FlowForge: real servers, real databases, a real git remote and a ledger of effects.
+//!
+//! It knows the product by its binary and its HTTP interface only. A test starts a [`Forge`], gives it a
+//! [`graph`], and looks at what came out: the run, its steps, its events, the [`Ledger`] and the [`Remote`].
+
+mod client;
+mod events;
+mod forge;
+mod graph;
+mod ledger;
+mod postgres;
+mod process;
+mod remote;
+mod seed;
+mod server;
+
+pub use client::{Client, Reply};
+pub use events::{Event, Events};
+pub use forge::{Database, Forge, is_over};
+pub use graph::{chain, graph};
+pub use ledger::{Effect, Ledger};
+pub use postgres::Postgres;
+pub use process::{leftovers, root, run_script};
+pub use remote::{Remote, Request};
+pub use seed::Seed;
+pub use server::{Server, Settings};

@@ -1,0 +1,33 @@
+//! Scripts of `tests/`, and what processes leave behind.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The root folder of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_path_buf()
+}
+
+/// Runs a script of `tests/` to its end and returns what it printed; panics with its errors when it fails.
+pub fn run_script(script: &str, arguments: &[&str]) -> String {
+    let path = root().join("tests").join(script);
+    let done = Command::new(&path).args(arguments).output().expect("the script starts");
+    assert!(done.status.success(), "{script} failed:\n{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).trim().to_owned()
+}
+
+/// The command lines of processes other than this one that mention `marker` in their arguments or work in that folder.
+pub fn leftovers(marker: &str) -> Vec<String> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let own = std::process::id().to_string();
+    processes
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok() && *entry.file_name() != *own)
+        .filter_map(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let folder = std::fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+            (line.contains(marker) || folder.to_string_lossy().contains(marker)).then_some(line)
+        })
+        .collect()
+}

@@ -1,0 +1,161 @@
+//! The server under test: a process that can be killed and started again on the same data.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::{Client, root};
+
+/// How to start the server.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `--database-url`; SQLite in the data folder when there is none.
+    pub database_url: Option<String>,
+    /// More environment variables.
+    pub environment: Vec<(String, String)>,
+}
+
+/// A `flowforge serve` on a free port, with a data folder of its own.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+    settings: Settings,
+}
+
+impl Server {
+    /// The first owner's name.
+    pub const EMAIL: &str = "owner@example.org";
+    /// The first owner's password.
+    pub const PASSWORD: &str = "correct horse battery";
+
+    /// Starts and waits until it is ready.
+    pub async fn start(settings: Settings) -> Self {
+        let folder = tempfile::Builder::new().prefix("ff-data-").tempdir().expect("a temporary folder");
+        let port = free_port();
+        let child = spawn(&folder, port, &settings);
+        let mut server = Self { child, port, folder, settings };
+        server.ready().await;
+        server
+    }
+
+    /// The address, without a slash at the end.
+    pub fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The id of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the server runs")
+    }
+
+    /// The folder that everything of this server lies in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Everything that it has printed, over all its lives.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(log_file(&self.folder)).unwrap_or_default()).into_owned()
+    }
+
+    /// A client signed in as the first owner.
+    pub async fn owner(&self) -> Client {
+        Client::login(&self.base(), Self::EMAIL, Self::PASSWORD).await
+    }
+
+    /// `kill -9`, and nothing more.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("the server can be killed");
+    }
+
+    /// Asks it to stop as an operator would, waits for the end and returns whether it ended well.
+    pub async fn stop(&mut self) -> bool {
+        let pid = self.pid().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill starts");
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        ended.expect("it stops within 30 s").expect("it can be waited for").success()
+    }
+
+    /// Starts it again on the same data and port, and waits until it is ready.
+    pub async fn restart(&mut self) {
+        self.revive();
+        self.ready().await;
+    }
+
+    /// Starts it again without waiting: the next kill may come before it is ready.
+    pub fn revive(&mut self) {
+        self.child = spawn(&self.folder, self.port, &self.settings);
+    }
+
+    /// Returns when it says that it is ready.
+    pub async fn ready(&mut self) {
+        let client = Client::anonymous(&self.base());
+        let limit = Instant::now() + Duration::from_secs(60);
+        loop {
+            let asked = client.try_send(client.request(reqwest::Method::GET, "//health/ready")).await;
+            if asked.is_ok_and(|reply| reply.status == 200) {
+                return;
+            }
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                panic!("the server ended with {status}:\n{}", self.log());
+            }
+            assert!(Instant::now() < limit, "the server is not ready after a minute:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.start_kill().ok();
+        let log = self.log();
+        if std::thread::panicking() {
+            let tail: Vec<_> = log.lines().rev().take(80).collect();
+            eprintln!("-- the end of the server's log");
+            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+            return;
+        }
+        let panics: Vec<_> = log.lines().filter(|line| line.contains("panicked at")).collect();
+        assert!(panics.is_empty(), "the server panicked: {panics:#?}");
+    }
+}
+
+/// The binary under test: `FLOWFORGE_BIN`, or the newest that cargo has built.
+pub(crate) fn binary() -> PathBuf {
+    if let Ok(path) = std::env::var("FLOWFORGE_BIN") {
+        return PathBuf::from(path);
+    }
+    let built = ["debug", "release"].map(|profile| root().join("target").join(profile).join("flowforge"));
+    let age = |path: &PathBuf| path.metadata().and_then(|meta| meta.modified()).ok();
+    let newest = built.into_iter().filter(|path| path.exists()).max_by_key(age);
+    newest.expect("no flowforge binary: run `cargo build`, or set FLOWFORGE_BIN")
+}
+
+fn spawn(folder: &TempDir, port: u16, settings: &Settings) -> Child {
+    let log = std::fs::File::options().create(true).append(true).open(log_file(folder)).expect("a log file");
+    let mut command = Command::new(binary());
+    command.arg("serve").arg("--listen").arg(format!("127.0.0.1:{port}"));
+    command.arg("--data-dir").arg(folder.path().join("data"));
+    if let Some(url) = &settings.database_url {
+        command.arg("--database-url").arg(url);
+    }
+    command.env("FLOWFORGE_ADMIN_EMAIL", Server::EMAIL).env("FLOWFORGE_ADMIN_PASSWORD", Server::PASSWORD);
+    command.env("FLOWFORGE_EGRESS_ALLOW", "127.0.0.0/8");
+    command.envs(settings.environment.iter().cloned());
+    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log).kill_on_drop(true);
+    command.spawn().expect("the server starts")
+}
+
+fn log_file(folder: &TempDir) -> PathBuf {
+    folder.path().join("server.log")
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
