@@ -1,0 +1,162 @@
+//! What can be said of a document's nodes and edges without ordering them.
+
+use std::collections::{HashMap, HashSet};
+
+use petgraph::{graph::NodeIndex, visit::Dfs};
+use serde_json::Value;
+
+use crate::{
+    catalog::{Catalog, Kind},
+    document::{Document, EdgeDocument, NodeDocument},
+    graph::{MAX_EDGES, MAX_NODES, Net},
+    id::NodeId,
+    node::ERROR_PORT,
+    problem::Problem,
+    retry::RetryPolicy,
+    template::Template,
+};
+
+/// The longest timeout that can be asked for: 30 days, in seconds.
+const LONGEST_TIMEOUT_S: u64 = 30 * 86_400;
+
+pub(super) fn limits(document: &Document) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut too_many = |what: &str, count: usize, most: usize| {
+        if count > most {
+            problems
+                .push(Problem::document("limit_exceeded", format!("{count} {what} are more than the {most} that are allowed")));
+        }
+    };
+    too_many("nodes", document.nodes.len(), MAX_NODES);
+    too_many("edges", document.edges.len(), MAX_EDGES);
+    if document.nodes.is_empty() {
+        problems.push(Problem::document("empty_graph", "there is no node yet; add one"));
+    }
+    problems
+}
+
+pub(super) fn nodes(document: &Document, catalog: &Catalog) -> Vec<Problem> {
+    let mut seen = HashSet::new();
+    let mut problems = Vec::new();
+    for node in &document.nodes {
+        if !node.id.is_well_formed() {
+            let shown: String = node.id.as_str().chars().take(80).collect();
+            let message = format!("`{shown}` is not a node id; use 1 to {} letters, digits, `_` or `-`", NodeId::MAX_LEN);
+            problems.push(Problem::node("invalid_node_id", &node.id, message).field("id"));
+        }
+        if !seen.insert(&node.id) {
+            problems.push(
+                Problem::node("duplicate_node", &node.id, format!("two nodes have the id `{}`; rename one", node.id)).field("id"),
+            );
+        }
+        match catalog.get(&node.kind) {
+            Some(kind) => problems.extend(of_kind(node, kind)),
+            None => problems.push(unknown_type(node, catalog)),
+        }
+        problems.extend(policy(node));
+    }
+    problems
+}
+
+fn unknown_type(node: &NodeDocument, catalog: &Catalog) -> Problem {
+    let known = catalog.kinds().map(|kind| kind.spec.kind).collect::<Vec<_>>().join(", ");
+    let shown: String = node.kind.chars().take(80).collect();
+    Problem::node("unknown_type", &node.id, format!("there is no node type `{shown}`; known are: {known}")).field("type")
+}
+
+fn of_kind<'n>(node: &'n NodeDocument, kind: &'n Kind) -> impl Iterator<Item = Problem> + 'n {
+    let faults = kind
+        .check(&node.params)
+        .into_iter()
+        .map(|fault| Problem::node(fault.code, &node.id, fault.message).field(format!("params.{}", fault.field)));
+    let templates = node.params.iter().filter(|(name, _)| !kind.spec.scripts.contains(&name.as_str()));
+    faults.chain(templates.filter_map(|(name, value)| template(node, name, value)))
+}
+
+fn template(node: &NodeDocument, name: &str, value: &Value) -> Option<Problem> {
+    let (at, fault) = Template::parse(value).err()?;
+    let field = if at.is_empty() { format!("params.{name}") } else { format!("params.{name}.{at}") };
+    Some(Problem::node("invalid_template", &node.id, format!("`{field}`: {fault}")).field(field))
+}
+
+fn policy(node: &NodeDocument) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut invalid = |field: &str, message: String| {
+        problems.push(Problem::node("invalid_parameter", &node.id, message).field(field));
+    };
+    if let Some(retry) = &node.retry {
+        if !(1..=RetryPolicy::MAX_ATTEMPTS).contains(&retry.max_attempts) {
+            invalid("retry.max_attempts", format!("`retry.max_attempts` must be 1 to {}", RetryPolicy::MAX_ATTEMPTS));
+        }
+        if retry.max_ms > RetryPolicy::LONGEST_MS || retry.initial_ms > retry.max_ms {
+            invalid("retry.max_ms", format!("`retry.max_ms` must be from `retry.initial_ms` to {}", RetryPolicy::LONGEST_MS));
+        }
+    }
+    if node.timeout_s.is_some_and(|s| s == 0 || s > LONGEST_TIMEOUT_S) {
+        invalid("timeout_s", format!("`timeout_s` must be 1 to {LONGEST_TIMEOUT_S}"));
+    }
+    problems
+}
+
+pub(super) fn edges(document: &Document, catalog: &Catalog) -> Vec<Problem> {
+    let nodes: HashMap<&NodeId, &NodeDocument> = document.nodes.iter().map(|node| (&node.id, node)).collect();
+    let mut seen = HashSet::new();
+    let mut problems = Vec::new();
+    for (at, edge) in document.edges.iter().enumerate() {
+        problems.extend(dangling(&nodes, at, edge));
+        if edge.source == edge.target {
+            problems.push(Problem::edge("self_edge", at, format!("`{}` cannot come after itself; remove the edge", edge.source)));
+        }
+        let source = nodes.get(&edge.source).and_then(|node| catalog.get(&node.kind));
+        let port = source.and_then(|kind| edge.port.as_deref().or_else(|| kind.spec.ports.first().copied()));
+        if !seen.insert((&edge.source, port, &edge.target)) {
+            let message = format!("there are two edges from `{}` to `{}` by the same port; remove one", edge.source, edge.target);
+            problems.push(Problem::edge("duplicate_edge", at, message));
+        }
+        problems.extend(unknown_port(source, at, edge));
+        let target = nodes.get(&edge.target).and_then(|node| catalog.get(&node.kind));
+        if target.is_some_and(|kind| kind.spec.is_trigger()) {
+            let message = format!("`{}` begins the run, so nothing can come before it; remove the edge", edge.target);
+            problems.push(Problem::edge("trigger_with_input", at, message));
+        }
+    }
+    problems
+}
+
+fn dangling(nodes: &HashMap<&NodeId, &NodeDocument>, at: usize, edge: &EdgeDocument) -> impl Iterator<Item = Problem> {
+    let ends = [("begins", &edge.source), ("ends", &edge.target)].into_iter().filter(|(_, end)| !nodes.contains_key(*end));
+    let problem = |(verb, end): (&str, &NodeId)| {
+        let shown: String = end.as_str().chars().take(80).collect();
+        Problem::edge("dangling_edge", at, format!("the edge {verb} at `{shown}`, which does not exist"))
+    };
+    ends.map(problem).collect::<Vec<_>>().into_iter()
+}
+
+fn unknown_port(source: Option<&Kind>, at: usize, edge: &EdgeDocument) -> Option<Problem> {
+    let (kind, port) = (source?, edge.port.as_deref()?);
+    let known = port == ERROR_PORT || kind.spec.ports.contains(&port);
+    let ports = kind.spec.ports.join(", ");
+    (!known).then(|| {
+        Problem::edge("unknown_port", at, format!("`{}` has no port `{port}`; it has: {ports}, {ERROR_PORT}", edge.source))
+    })
+}
+
+/// When something begins the run, every other node must come after something that does.
+pub(super) fn reachable(document: &Document, catalog: &Catalog, net: &Net) -> Vec<Problem> {
+    let is_trigger = |node: &NodeDocument| catalog.get(&node.kind).is_some_and(|kind| kind.spec.is_trigger());
+    let triggers: Vec<usize> = (0..document.nodes.len()).filter(|at| is_trigger(&document.nodes[*at])).collect();
+    if triggers.is_empty() {
+        return Vec::new();
+    }
+    let mut search = Dfs::empty(net);
+    for trigger in triggers {
+        search.move_to(NodeIndex::new(trigger));
+        while search.next(net).is_some() {}
+    }
+    let lost = net.node_indices().filter(|n| !search.discovered.contains(n.index())).map(|n| &document.nodes[n.index()]);
+    lost.map(|node| {
+        let message = format!("no trigger leads to `{}`; connect it or remove it", node.id);
+        Problem::node("unreachable_node", &node.id, message)
+    })
+    .collect()
+}

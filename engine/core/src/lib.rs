@@ -1,0 +1,34 @@
+//! The pure core of FlowForge: what a workflow means, without saying how it is stored or run.
+//!
+//! Nothing here touches a clock, a database, a network, a thread or a source of randomness; time and seeds are arguments.
+//! The manifest proves it. Three words carry it: an *input* is what happens to a run, an *event* is the fact that follows,
+//! a *command* is the effect that a fact demands. `Run::step` turns the first into the second and `Event::command` the
+//! second into the third, so a lost command can be rebuilt from the recorded facts.
+
+pub mod audit;
+pub mod catalog;
+pub mod document;
+pub mod event;
+pub mod expression;
+pub mod graph;
+pub mod id;
+pub mod node;
+pub mod params;
+pub mod problem;
+pub mod retry;
+pub mod run;
+pub mod state;
+pub mod template;
+pub mod time;
+
+pub use crate::{
+    catalog::{Catalog, Kind},
+    document::Document,
+    event::{Command, Event},
+    graph::{Graph, StepIx},
+    id::{NodeId, RunId, SessionId, UserId, WorkerId, WorkflowId, WorkspaceId},
+    problem::Problem,
+    run::{Input, Rejected, Run},
+    state::{RunStatus, StepState, StepStatus},
+    time::Timestamp,
+};

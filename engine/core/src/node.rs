@@ -1,0 +1,262 @@
+//! The node contract: what a kind says of itself, what it is given, and what it answers.
+
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    id::{NodeId, RunId, WorkflowId, WorkspaceId},
+    template::Scope,
+    time::Timestamp,
+};
+
+/// The port by which a step that failed for good leaves, when an edge is drawn from it. Every kind has it.
+pub const ERROR_PORT: &str = "error";
+
+/// A future on the heap, as trait objects need it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A kind of node: one file in `nodes/src` and one line in its catalogue.
+pub trait Node: Send + Sync + 'static {
+    /// What the kind says of itself.
+    const SPEC: NodeSpec;
+    /// The parameters: serde checks them, their schema draws the form, their doc comments are the help texts.
+    type Params: DeserializeOwned + JsonSchema + Send;
+
+    /// Does the work of one attempt. Dropping the future cancels it, so it must leave nothing running behind.
+    fn run(&self, params: Self::Params, cx: &Context) -> impl Future<Output = Result<Outcome, NodeError>> + Send;
+
+    /// The JSON Schema of what the node puts out; anything when the kind cannot say.
+    fn output_schema() -> Value {
+        Value::Bool(true)
+    }
+}
+
+/// What a kind says of itself: the palette, the form and the planner read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeSpec {
+    /// The kind's name, for example `http.request`.
+    pub kind: &'static str,
+    /// What the palette shows.
+    pub title: &'static str,
+    /// One sentence: what the node does.
+    pub description: &'static str,
+    /// The palette's section.
+    pub group: Group,
+    /// The name of a Tabler icon.
+    pub icon: &'static str,
+    /// The output ports; the first one is taken by an edge that names none.
+    pub ports: &'static [&'static str],
+    /// Where its steps are executed.
+    pub lane: Lane,
+    /// No effect, and the same output for the same input: running it again after a crash is harmless.
+    pub pure: bool,
+    /// Parameters that are JavaScript and not templates, for example `code`: `{{` has no meaning in them.
+    pub scripts: &'static [&'static str],
+    /// Parameters that are shell: the values of their `{{ … }}` arrive as environment variables, never as text.
+    pub shell: &'static [&'static str],
+    /// The longest an attempt may take when its author gives no limit, in seconds.
+    pub timeout_s: u64,
+}
+
+impl NodeSpec {
+    /// A pure data node with one port `out`: what most kinds differ from in a field or two.
+    pub const BASE: Self = Self {
+        kind: "",
+        title: "",
+        description: "",
+        group: Group::Data,
+        icon: "box",
+        ports: &["out"],
+        lane: Lane::Inline,
+        pure: false,
+        scripts: &[],
+        shell: &[],
+        timeout_s: 60,
+    };
+
+    /// Whether the node begins a run instead of taking part in it.
+    pub fn is_trigger(&self) -> bool {
+        self.group == Group::Triggers
+    }
+}
+
+/// The palette's sections, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// What begins a run.
+    Triggers,
+    /// What computes.
+    Data,
+    /// What waits.
+    Wait,
+    /// What acts on the world.
+    Effects,
+    /// What acts on a repository.
+    Git,
+    /// What lets a model act.
+    Agent,
+}
+
+/// Where steps are executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// Inside the run's owner, many at once: cheap steps.
+    Inline,
+    /// On any worker that offers the lane, with a lease of its own: heavy steps.
+    Dispatched,
+}
+
+/// What an attempt is given beside its parameters.
+#[derive(Clone)]
+pub struct Context {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// The run.
+    pub run: RunId,
+    /// The node.
+    pub node: NodeId,
+    /// The number of this attempt, from 1.
+    pub attempt: u32,
+    /// The same for all attempts of this step, sent with every effect: `ff-` and a UUID.
+    pub effect_key: Arc<str>,
+    /// The predecessor's output, an object by node id when there are several, the run's input when there is none.
+    pub input: Arc<Value>,
+    /// What expressions can see.
+    pub scope: Arc<Scope>,
+    /// The values of the templates in shell parameters, by the name of their environment variable.
+    pub shell_values: Vec<(String, String)>,
+    /// Until when this attempt has slept, if it asked to sleep and was woken.
+    pub woken: Option<Timestamp>,
+    /// Where its log lines go.
+    pub log: Arc<dyn LogSink>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({} {} attempt {})", self.run, self.node, self.attempt)
+    }
+}
+
+/// Takes a step's log lines. Waits when the reader is slower than the writer, and never fails the step.
+pub trait LogSink: Send + Sync {
+    /// Takes one line, without its line feed.
+    fn line(&self, stream: Stream, text: String) -> BoxFuture<'_, ()>;
+}
+
+/// Where a log line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// The program's standard output.
+    Stdout,
+    /// The program's standard error.
+    Stderr,
+    /// FlowForge itself.
+    System,
+}
+
+impl Stream {
+    /// The word used in the database and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+            Self::System => "system",
+        }
+    }
+}
+
+/// How an attempt ended well, or why it pauses.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The step is complete.
+    Done(Output),
+    /// Call the node again, with `woken` set, when the time has come. Holds no worker meanwhile.
+    Sleep(Wake),
+}
+
+impl Outcome {
+    /// Completes with a value on the first port.
+    pub fn done(value: impl Into<Value>) -> Self {
+        Self::Done(Output { value: Arc::new(value.into()), port: None })
+    }
+
+    /// Completes with the step's own input, unchanged and uncopied, on the given port.
+    pub fn pass(cx: &Context, port: Option<&'static str>) -> Self {
+        Self::Done(Output { value: cx.input.clone(), port: port.map(Cow::Borrowed) })
+    }
+
+    /// Completes with a value on the given port.
+    pub fn on_port(value: impl Into<Value>, port: &'static str) -> Self {
+        Self::Done(Output { value: Arc::new(value.into()), port: Some(Cow::Borrowed(port)) })
+    }
+}
+
+/// What a completed step puts out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The value that successors see.
+    pub value: Arc<Value>,
+    /// The port by which it leaves; the first one when absent.
+    pub port: Option<Cow<'static, str>>,
+}
+
+/// When a sleeping step is to be called again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// So long after now.
+    After(Duration),
+    /// At this time.
+    At(Timestamp),
+}
+
+/// Why an attempt failed, and whether another one makes sense.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct NodeError {
+    /// A stable word in capitals, for example `NETWORK_ERROR`.
+    pub code: Cow<'static, str>,
+    /// What happened, where, and what to do.
+    pub message: String,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+    /// The shortest wait that the other side asked for, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// What else is known, for example a response body.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub details: Value,
+}
+
+impl NodeError {
+    /// A failure that may pass: another attempt makes sense.
+    pub fn retry(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), retryable: true, retry_after_ms: None, details: Value::Null }
+    }
+
+    /// A failure that will not pass by itself.
+    pub fn fatal(code: &'static str, message: impl Into<String>) -> Self {
+        Self { retryable: false, ..Self::retry(code, message) }
+    }
+
+    /// Adds what else is known.
+    #[must_use]
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// Adds the wait that the other side asked for.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.retry_after_ms = u64::try_from(wait.as_millis()).ok();
+        self
+    }
+}
