@@ -26,13 +26,18 @@ pub struct Reply {
     pub body: Value,
 }
 
+/// An HTTP client that keeps cookies and knows nothing of the product.
+pub fn plain_http() -> reqwest::Client {
+    // The second and later calls find a provider installed, which is as good.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let http = reqwest::Client::builder().cookie_store(true).no_proxy().timeout(Duration::from_secs(60));
+    http.build().expect("a client")
+}
+
 impl Client {
     /// A client without a user. It keeps cookies.
     pub fn anonymous(base: &str) -> Self {
-        // The second and later calls find a provider installed, which is as good.
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let http = reqwest::Client::builder().cookie_store(true).no_proxy().timeout(Duration::from_secs(60));
-        Self { http: http.build().expect("a client"), base: base.to_owned(), token: None }
+        Self { http: plain_http(), base: base.to_owned(), token: None }
     }
 
     /// Signs in.

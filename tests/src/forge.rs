@@ -37,7 +37,7 @@ impl Forge {
         let postgres = (database == Database::Postgres).then(Postgres::start);
         let database_url = postgres.as_ref().map(|one| one.url().to_owned());
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let server = Server::start(Settings { database_url, environment }).await;
+        let server = Server::start(Settings { database_url, environment, ..Settings::default() }).await;
         let owner = server.owner().await;
         Self { server, owner, ledger: Ledger::start().await, postgres }
     }

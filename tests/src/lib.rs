@@ -14,7 +14,7 @@ mod remote;
 mod seed;
 mod server;
 
-pub use client::{Client, Reply};
+pub use client::{Client, Reply, plain_http};
 pub use events::{Event, Events};
 pub use forge::{Database, Forge, is_over};
 pub use graph::{chain, graph};

@@ -18,7 +18,9 @@ pub fn run_script(script: &str, arguments: &[&str]) -> String {
 
 /// The command lines of processes other than this one that mention `marker` in their arguments or work in that folder.
 pub fn leftovers(marker: &str) -> Vec<String> {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     let own = std::process::id().to_string();
     processes
         .flatten()

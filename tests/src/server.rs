@@ -14,6 +14,8 @@ use crate::{Client, root};
 pub struct Settings {
     /// `--database-url`; SQLite in the data folder when there is none.
     pub database_url: Option<String>,
+    /// Leave out the variables that make the first owner, so that somebody has to follow the printed link.
+    pub ownerless: bool,
     /// More environment variables.
     pub environment: Vec<(String, String)>,
 }
@@ -144,7 +146,9 @@ fn spawn(folder: &TempDir, port: u16, settings: &Settings) -> Child {
     if let Some(url) = &settings.database_url {
         command.arg("--database-url").arg(url);
     }
-    command.env("FLOWFORGE_ADMIN_EMAIL", Server::EMAIL).env("FLOWFORGE_ADMIN_PASSWORD", Server::PASSWORD);
+    if !settings.ownerless {
+        command.env("FLOWFORGE_ADMIN_EMAIL", Server::EMAIL).env("FLOWFORGE_ADMIN_PASSWORD", Server::PASSWORD);
+    }
     command.env("FLOWFORGE_EGRESS_ALLOW", "127.0.0.0/8");
     command.envs(settings.environment.iter().cloned());
     command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log).kill_on_drop(true);

@@ -1,0 +1,7 @@
+//! What every route does, and how it refuses.
+
+mod auth;
+mod meta;
+mod runs;
+mod semantics;
+mod workflows;
