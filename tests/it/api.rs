@@ -3,5 +3,6 @@
 mod auth;
 mod meta;
 mod runs;
+mod scope;
 mod semantics;
 mod workflows;

@@ -18,6 +18,9 @@ macro_rules! on_each_database {
 
 mod api;
 mod bad_input;
+mod crash;
+mod git_job;
 mod harness;
+mod job;
 mod sse;
 mod tidy;

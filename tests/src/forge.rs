@@ -1,5 +1,7 @@
 //! Everything that most tests need: a server, its owner, and short words for the usual calls.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
 use crate::{Client, Ledger, Postgres, Server, Settings};
@@ -40,6 +42,23 @@ impl Forge {
         let server = Server::start(Settings { database_url, environment, ..Settings::default() }).await;
         let owner = server.owner().await;
         Self { server, owner, ledger: Ledger::start().await, postgres }
+    }
+
+    /// Where the server keeps its data.
+    pub fn database(&self) -> Database {
+        if self.postgres.is_some() { Database::Postgres } else { Database::Sqlite }
+    }
+
+    /// Runs statements on the server's database, behind its back.
+    pub fn execute(&self, sql: &str) {
+        match &self.postgres {
+            Some(postgres) => drop(postgres.query(sql)),
+            None => {
+                let file = sqlite_file(&self.server.folder().join("data"));
+                let connection = rusqlite::Connection::open(file).expect("the database opens");
+                connection.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+            }
+        }
     }
 
     /// Saves a workflow and returns its id.
@@ -94,6 +113,12 @@ impl Forge {
 /// Whether this run has ended.
 pub fn is_over(run: &Value) -> bool {
     matches!(run["status"].as_str(), Some("completed" | "failed" | "cancelled"))
+}
+
+fn sqlite_file(data: &Path) -> PathBuf {
+    let files = std::fs::read_dir(data).expect("a data folder").flatten().map(|entry| entry.path());
+    let mut databases = files.filter(|path| path.extension().is_some_and(|ending| ending == "db" || ending == "sqlite"));
+    databases.next().unwrap_or_else(|| panic!("no database in {}", data.display()))
 }
 
 fn text(value: &Value) -> String {

@@ -128,7 +128,7 @@ impl Drop for Server {
 }
 
 /// The binary under test: `FLOWFORGE_BIN`, or the newest that cargo has built.
-pub(crate) fn binary() -> PathBuf {
+fn binary() -> PathBuf {
     if let Ok(path) = std::env::var("FLOWFORGE_BIN") {
         return PathBuf::from(path);
     }
@@ -138,20 +138,26 @@ pub(crate) fn binary() -> PathBuf {
     newest.expect("no flowforge binary: run `cargo build`, or set FLOWFORGE_BIN")
 }
 
+/// A `flowforge` command to be completed, its data in `folder`.
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(binary());
+    command.current_dir(folder).env("FLOWFORGE_DATA_DIR", folder.join("data"));
+    command.env("FLOWFORGE_EGRESS_ALLOW", "127.0.0.0/8").kill_on_drop(true);
+    command
+}
+
 fn spawn(folder: &TempDir, port: u16, settings: &Settings) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(log_file(folder)).expect("a log file");
-    let mut command = Command::new(binary());
+    let mut command = command(folder.path());
     command.arg("serve").arg("--listen").arg(format!("127.0.0.1:{port}"));
-    command.arg("--data-dir").arg(folder.path().join("data"));
     if let Some(url) = &settings.database_url {
         command.arg("--database-url").arg(url);
     }
     if !settings.ownerless {
         command.env("FLOWFORGE_ADMIN_EMAIL", Server::EMAIL).env("FLOWFORGE_ADMIN_PASSWORD", Server::PASSWORD);
     }
-    command.env("FLOWFORGE_EGRESS_ALLOW", "127.0.0.0/8");
     command.envs(settings.environment.iter().cloned());
-    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
     command.spawn().expect("the server starts")
 }
 

@@ -1,0 +1,118 @@
+//! The main job on real input: a real project, a real remote with a password, real tests.
+
+use std::process::Stdio;
+
+use flowforge_tests::{Forge, Ledger, Remote, chain, command};
+use serde_json::{Value, json};
+
+use crate::job::{check_pushed, clone_from, job};
+
+on_each_database!(
+    the_job_pushes_one_commit,
+    red_tests_push_nothing,
+    a_lost_answer_to_a_push_is_survived,
+    a_wrong_password_is_told_and_not_shown,
+    the_password_stays_out_of_sight,
+);
+
+async fn the_job_pushes_one_commit(forge: Forge) {
+    let remote = Remote::start().await;
+    let workflow = forge.workflow("job", &job(&remote, &forge.ledger)).await;
+    let run = forge.run(&workflow, json!({"branch": "job-1"})).await;
+    assert_eq!(run["status"], "completed", "{run:#}");
+    check_pushed(&remote, "job-1");
+    let id = run["id"].as_str().expect("an id");
+    let commit = forge.step(id, "commit").await["output"]["commit"].clone();
+    assert_eq!(commit, remote.git(&["rev-parse", "refs/heads/job-1"]).as_str());
+    assert_eq!(forge.step(id, "push").await["output"], json!({"branch": "job-1", "commit": commit}));
+    assert_eq!(forge.step(id, "red").await["status"], "skipped");
+    let marks: Vec<_> = forge.ledger.effects().into_iter().map(|effect| effect.key).collect();
+    assert_eq!(marks, ["job-1-cloned", "job-1-tested", "job-1-committed", "job-1-pushed"]);
+}
+
+async fn red_tests_push_nothing(forge: Forge) {
+    let remote = Remote::start().await;
+    let mut red = job(&remote, &forge.ledger);
+    red["nodes"][1]["params"]["branch"] = json!("characters");
+    red["nodes"][4]["on_error"] = json!("continue");
+    red["nodes"][6]["params"]["expression"] = json!("steps.work.output !== null");
+    let workflow = forge.workflow("red", &red).await;
+    let run = forge.run(&workflow, json!({"branch": "job-2"})).await;
+    assert_eq!(run["status"], "completed", "{run:#}");
+    let id = run["id"].as_str().expect("an id");
+    assert_eq!(forge.step(id, "work").await["error"]["code"], "COMMAND_FAILED");
+    assert_eq!(forge.step(id, "red").await["status"], "completed");
+    assert_eq!(forge.step(id, "push").await["status"], "skipped");
+    assert!(remote.commits("job-2").is_empty());
+}
+
+async fn a_lost_answer_to_a_push_is_survived(forge: Forge) {
+    let remote = Remote::start().await;
+    let mut patient = job(&remote, &forge.ledger);
+    patient["nodes"][9]["retry"] = json!({"max_attempts": 3, "backoff": "linear", "initial_ms": 50, "max_ms": 100});
+    let workflow = forge.workflow("patient", &patient).await;
+    remote.lose_answers(1);
+    let run = forge.run(&workflow, json!({"branch": "job-3"})).await;
+    assert_eq!(run["status"], "completed", "{run:#}");
+    check_pushed(&remote, "job-3");
+}
+
+async fn a_wrong_password_is_told_and_not_shown(forge: Forge) {
+    let remote = Remote::start().await;
+    let mut params = clone_from(&remote);
+    params["credential"]["password"] = json!("wrong-canary-pass");
+    let run = forge.run_once(&chain(&[("start", "trigger.manual", json!({})), ("clone", "git.clone", params)])).await;
+    assert_eq!(run["status"], "failed", "{run:#}");
+    let told = run["error"].to_string();
+    assert!(told.contains("GIT_") && !told.contains("wrong-canary-pass"), "{told}");
+    assert!(!forge.server.log().contains("wrong-canary-pass"));
+}
+
+/// Nothing that is shown or left behind has the password; only the saved graph may, where its author put it.
+async fn the_password_stays_out_of_sight(forge: Forge) {
+    let remote = Remote::start().await;
+    let graph = chain(&[
+        ("start", "trigger.manual", json!({})),
+        ("clone", "git.clone", clone_from(&remote)),
+        ("look", "command", json!({"run": "env; cat .git/config || true; git config --list || true"})),
+    ]);
+    let run = forge.run_once(&graph).await;
+    assert_eq!(run["status"], "completed", "{run:#}");
+    let id = run["id"].as_str().expect("an id");
+    let seen = [
+        forge.steps(id).await.into_iter().collect::<Value>().to_string(),
+        forge.owner.get(&format!("/runs/{id}/logs")).await.expect(200).to_string(),
+        forge.owner.get(&format!("/runs/{id}/events")).await.expect(200).to_string(),
+        forge.server.log(),
+    ];
+    for text in seen {
+        assert!(!text.contains(Remote::PASSWORD), "{text}");
+    }
+    let data = forge.server.folder().to_string_lossy();
+    let files = std::process::Command::new("grep").args(["-rlI", Remote::PASSWORD, &data]).output().expect("grep starts");
+    assert_eq!(String::from_utf8_lossy(&files.stdout), "", "files with the password");
+}
+
+#[tokio::test]
+async fn the_command_line_runs_the_job_without_a_server() {
+    let (remote, ledger) = (Remote::start().await, Ledger::start().await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("job.json");
+    let document = json!({"name": "job", "graph": job(&remote, &ledger)});
+    std::fs::write(&file, document.to_string()).expect("a file");
+    let flowforge = |input: &str| {
+        let mut command = command(folder.path());
+        command.arg("run").arg(&file).args(["--input", input]).stdin(Stdio::null());
+        command
+    };
+    let done = flowforge(r#"{"branch": "job-4"}"#).output().await.expect("flowforge starts");
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{out}\n{err}");
+    for node in ["clone", "work", "push"] {
+        assert!(out.contains(node), "{node} is not in the timeline:\n{out}");
+    }
+    assert!(!out.contains(Remote::PASSWORD) && !err.contains(Remote::PASSWORD), "{out}\n{err}");
+    check_pushed(&remote, "job-4");
+    let refused = flowforge("{").output().await.expect("flowforge starts");
+    assert!(!refused.status.success(), "the input is not JSON");
+}
