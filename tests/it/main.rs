@@ -22,5 +22,6 @@ mod crash;
 mod git_job;
 mod harness;
 mod job;
+mod setup;
 mod sse;
 mod tidy;

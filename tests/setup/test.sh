@@ -58,6 +58,9 @@ part "format of the web app" web fmt:check
 part "lints of the web app" web lint
 part "unit tests of the web app" web test
 part "bundle of the web app" tests/setup/web.sh build
+if command -v shellcheck >/dev/null 2>&1; then
+    part "lints of scripts" shellcheck tests/setup/*.sh tests/fixtures/*.sh .ci/run
+fi
 part "lints of Rust" cargo clippy --quiet --workspace --all-targets -- -D warnings
 part "build" cargo build --quiet --workspace --bins
 part "rust" rust_tests

@@ -105,8 +105,9 @@ impl Forge {
 
     /// The last attempt of a node.
     pub async fn step(&self, run: &str, node: &str) -> Value {
-        let mine = self.steps(run).await.into_iter().filter(|step| step["node_id"] == node);
-        mine.last().unwrap_or_else(|| panic!("no step {node} in {run}"))
+        let steps = self.steps(run).await;
+        let last = steps.into_iter().rfind(|step| step["node_id"] == node);
+        last.unwrap_or_else(|| panic!("no step {node} in {run}"))
     }
 }
 

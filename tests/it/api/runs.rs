@@ -34,7 +34,7 @@ async fn a_run_tells_its_whole_story(forge: Forge) {
     assert_eq!(story, [(json!("start"), json!("completed")), (json!("greet"), json!("completed"))]);
     assert_eq!(steps[1]["attempt"], 1);
     assert_eq!(steps[1]["output"], json!({"text": "Hello Ada"}));
-    let listed = forge.owner.get(&format!("/workflows?q=greeting")).await.expect(200);
+    let listed = forge.owner.get("/workflows?q=greeting").await.expect(200);
     assert_eq!(listed["items"][0]["last_run"]["id"], id, "{listed:#}");
 }
 
