@@ -150,6 +150,12 @@ pub trait LogSink: Send + Sync {
     fn line(&self, stream: Stream, text: String) -> BoxFuture<'_, ()>;
 }
 
+/// Evaluates JavaScript, out of this process and under limits: what `{{ … }}` holds when it is more than a plain path.
+pub trait Evaluate: Send + Sync {
+    /// The value of an expression whose names are the fields of `scope`.
+    fn evaluate<'a>(&'a self, code: &'a str, scope: &'a Value) -> BoxFuture<'a, Result<Value, NodeError>>;
+}
+
 /// Where a log line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
