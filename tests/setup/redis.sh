@@ -27,7 +27,10 @@ start() {
 }
 
 stop() {
-    kill "$(cat "$1/pid")" 2>/dev/null || true
+    if pid=$(cat "$1/pid" 2>/dev/null); then
+        kill "$pid" 2>/dev/null || true
+        while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    fi
     rm -rf "$1"
 }
 

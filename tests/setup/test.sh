@@ -64,7 +64,7 @@ fi
 part "lints of Rust" cargo clippy --quiet --workspace --all-targets -- -D warnings
 part "build" cargo build --quiet --workspace --bins
 part "rust" rust_tests
-part "browser" web e2e
+part "browser" tests/setup/browser.sh
 
 echo
 echo "$passed passed, $failed failed"
