@@ -1,0 +1,26 @@
+import { BaseEdge, EdgeLabelRenderer, getBezierPath, Position, type EdgeProps } from '@xyflow/react'
+import { memo } from 'react'
+
+import type { LineEdge } from './view'
+
+export const EdgeLine = memo(function EdgeLine(props: EdgeProps<LineEdge>) {
+  const { sourceX, sourceY, sourcePosition, data, selected } = props
+  const [path] = getBezierPath(props)
+  const down = sourcePosition === Position.Bottom
+  const [x, y] = down ? [sourceX, sourceY + 16] : [sourceX + 12, sourceY]
+  return (
+    <>
+      <BaseEdge path={path} interactionWidth={20} />
+      {data?.label && (
+        <EdgeLabelRenderer>
+          <span
+            className={selected ? 'edge-label is-selected' : 'edge-label'}
+            style={{ transform: `translate(${x}px, ${y}px) ${down ? 'translate(-50%, -50%)' : 'translateY(-50%)'}` }}
+          >
+            {data.label}
+          </span>
+        </EdgeLabelRenderer>
+      )}
+    </>
+  )
+})

@@ -1,0 +1,78 @@
+import { IconAlertTriangleFilled } from '@tabler/icons-react'
+import { Handle, Position, useStore, type NodeProps } from '@xyflow/react'
+import { memo } from 'react'
+
+import type { GraphNode } from '../api/types'
+import { NodeIcon } from '../ui/NodeIcon'
+import { StateBadge } from '../ui/StateBadge'
+
+import { useMark, useProblems } from './marks'
+import { errorPort, exitY, inputPort } from './ports'
+import type { CardNode } from './view'
+
+/** Below this zoom text cannot be read, so only the box and its state are drawn. */
+const farZoom = 0.4
+
+export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<CardNode>) {
+  const { node, type, exits, errorWired } = data
+  const mark = useMark(id)
+  const problems = useProblems(id)
+  const far = useStore((state) => state.transform[2] < farZoom)
+  const classes = ['card', selected && 'is-selected', type?.trigger && 'is-trigger', problems && 'has-problems', far && 'is-far']
+  return (
+    <div className={classes.filter(Boolean).join(' ')} data-state={mark?.state} data-testid={`node-${id}`}>
+      {!type?.trigger && <Handle type="target" id={inputPort} position={Position.Left} aria-label={`Into ${id}`} />}
+      {far ? <span className="card-far">{node.name || type?.title || node.type}</span> : <Face data={data} />}
+      {mark && !far && <StateBadge state={mark.state} className="card-badge" />}
+      {problems && (
+        <span className="card-problems" title={problems.join('\n')}>
+          <IconAlertTriangleFilled size={12} aria-hidden /> {problems.length}
+        </span>
+      )}
+      {exits.map((port, index) => (
+        <Handle
+          key={port}
+          type="source"
+          id={port}
+          position={Position.Right}
+          style={{ top: exitY(exits, index) }}
+          title={exits.length > 1 ? port : undefined}
+          aria-label={`${port} of ${id}`}
+        />
+      ))}
+      <Handle
+        type="source"
+        id={errorPort}
+        position={Position.Bottom}
+        className={errorWired ? 'port-error is-wired' : 'port-error'}
+        style={{ left: 'calc(100% - 28px)' }}
+        title="error: taken when the step fails for good"
+        aria-label={`error of ${id}`}
+      />
+    </div>
+  )
+})
+
+function Face({ data: { node, type } }: Pick<NodeProps<CardNode>, 'data'>) {
+  const mark = useMark(node.id)
+  const summary = mark ? (mark.error ?? mark.line) : summaryOf(node)
+  return (
+    <>
+      <span className="card-icon">
+        <NodeIcon name={type?.icon} size={20} />
+      </span>
+      <span className="card-text">
+        <span className="card-title">{node.name || type?.title || node.id}</span>
+        <span className="card-type">{node.type}</span>
+        <span className={mark?.error ? 'card-line is-error' : 'card-line'}>{summary}</span>
+      </span>
+    </>
+  )
+}
+
+/** The first parameter that says something, on one line. */
+function summaryOf(node: GraphNode): string {
+  const params = Object.values(node.params ?? {})
+  const text = params.filter((value) => typeof value === 'string' && value.trim() !== '').slice(0, 2)
+  return text.join(' ').replace(/\s+/g, ' ').slice(0, 60)
+}

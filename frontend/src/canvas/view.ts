@@ -1,0 +1,88 @@
+import type { Edge, Node } from '@xyflow/react'
+
+import type { Graph, GraphEdge, GraphNode, NodeType } from '../api/types'
+
+import { edgeKey, nodeSize, portOf, type Point } from './graph'
+import { cardHeight, errorPort, exitsOf, handlesOf, inputPort, usedPorts } from './ports'
+import type { Selection } from './store'
+
+export type Catalog = ReadonlyMap<string, NodeType>
+export type CardData = { node: GraphNode; type: NodeType | undefined; exits: string[]; errorWired: boolean }
+export type CardNode = Node<CardData, 'card'>
+export type LineEdge = Edge<{ label: string | null }, 'line'>
+
+type Known = { node: GraphNode; selected: boolean; position: Point; ports: string; card: CardNode }
+
+/**
+ * Turns documents into what the canvas draws. A card whose node did not change is the same object as before, so a
+ * drag over a thousand nodes redraws one.
+ */
+export function createCards(catalog: Catalog) {
+  let known = new Map<string, Known>()
+  return (graph: Graph, selection: Selection, drag: ReadonlyMap<string, Point> | null): CardNode[] => {
+    const used = usedPorts(graph.edges)
+    const next = new Map<string, Known>()
+    const cards = graph.nodes.map((node) => {
+      const selected = selection.nodes.has(node.id)
+      const position = drag?.get(node.id) ?? node.position ?? { x: 0, y: 0 }
+      const mine = used.get(node.id) ?? []
+      const ports = mine.join('\u0000')
+      const before = known.get(node.id)
+      const same =
+        before && before.node === node && before.selected === selected && before.ports === ports &&
+        before.position.x === position.x && before.position.y === position.y
+      const entry = same ? before : { node, selected, position, ports, card: toCard(catalog, node, mine, selected, position) }
+      next.set(node.id, entry)
+      return entry.card
+    })
+    known = next
+    return cards
+  }
+}
+
+function toCard(catalog: Catalog, node: GraphNode, used: string[], selected: boolean, position: Point): CardNode {
+  const type = catalog.get(node.type)
+  const exits = exitsOf(node, type, used)
+  const size = { width: nodeSize.width, height: cardHeight(exits) }
+  return {
+    id: node.id,
+    type: 'card',
+    position,
+    selected,
+    ...size,
+    measured: size,
+    handles: handlesOf(exits, type?.trigger ?? false),
+    ariaLabel: `${node.name || type?.title || node.id}, ${type?.title ?? node.type}`,
+    data: { node, type, exits, errorWired: used.includes(errorPort) },
+  }
+}
+
+export function toLines(graph: Graph, catalog: Catalog, selected: ReadonlySet<string>): LineEdge[] {
+  const used = usedPorts(graph.edges)
+  const types = new Map(graph.nodes.map((node) => [node.id, node]))
+  const lines = new Map<string, LineEdge>()
+  for (const edge of graph.edges) {
+    const node = types.get(edge.source)
+    // A line needs both its ends; the server names an edge that lacks one.
+    if (!node || !types.has(edge.target)) continue
+    const line = toLine(edge, exitsOf(node, catalog.get(node.type), used.get(edge.source) ?? []), selected)
+    lines.set(line.id, line)
+  }
+  return [...lines.values()]
+}
+
+function toLine(edge: GraphEdge, exits: string[], selected: ReadonlySet<string>): LineEdge {
+  const id = edgeKey(edge)
+  const port = portOf(edge, exits)
+  return {
+    id,
+    type: 'line',
+    source: edge.source,
+    sourceHandle: port,
+    target: edge.target,
+    targetHandle: inputPort,
+    selected: selected.has(id),
+    className: port === errorPort ? 'line-error' : undefined,
+    data: { label: port === errorPort || exits.length > 1 ? port : null },
+  }
+}

@@ -1,0 +1,87 @@
+import { Collapse, UnstyledButton } from '@mantine/core'
+import { IconChevronRight } from '@tabler/icons-react'
+import { useState } from 'react'
+
+import type { GraphNode, JsonObject, Problem, Schema } from '../api/types'
+
+import { SchemaForm } from './SchemaForm'
+
+// What every step may have, written as a schema so that the same form draws it.
+const schema: Schema = {
+  type: 'object',
+  properties: {
+    on_error: {
+      title: 'When it fails for good',
+      description: 'A connection from the error port comes before this.',
+      default: 'fail',
+      oneOf: [
+        { const: 'fail', title: 'Fail the run' },
+        { const: 'continue', title: 'Continue with null' },
+      ],
+    },
+    timeout_s: { title: 'Timeout (seconds)', description: 'For one attempt.', type: 'integer', minimum: 1 },
+    retry: {
+      title: 'Retry',
+      type: 'object',
+      properties: {
+        max_attempts: { title: 'Attempts in all', type: 'integer', minimum: 1, maximum: 100, 'x-placeholder': '1' },
+        backoff: {
+          title: 'Wait between them',
+          oneOf: [
+            { const: 'exponential', title: 'Twice as long each time' },
+            { const: 'linear', title: 'Longer by the same each time' },
+            { const: 'fixed', title: 'Always the same' },
+          ],
+        },
+        initial_ms: { title: 'First wait (milliseconds)', type: 'integer', minimum: 0, 'x-placeholder': '1000' },
+        max_ms: { title: 'Longest wait (milliseconds)', type: 'integer', minimum: 0, 'x-placeholder': '30000' },
+      },
+    },
+  },
+}
+
+const fields = Object.keys(schema.properties ?? {})
+
+type Props = {
+  node: GraphNode
+  problems: Problem[]
+  onChange?: (patch: Partial<GraphNode>, label: string, path: string) => void
+}
+
+export function ErrorHandling({ node, problems, onChange }: Props) {
+  const own = problems.filter(({ field }) => fields.some((name) => field?.replace(/^\//, '').startsWith(name)))
+  const [open, setOpen] = useState(false)
+  const shown = open || own.length > 0
+  const value = Object.fromEntries(fields.flatMap((name) => {
+    const entry = node[name as keyof GraphNode]
+    return entry === undefined ? [] : [[name, entry]]
+  })) as JsonObject
+  const set = (next: JsonObject, path: string) => {
+    const cleared = Object.fromEntries(fields.map((name) => [name, undefined]))
+    onChange?.({ ...cleared, ...next } as Partial<GraphNode>, 'Change error handling', path)
+  }
+  return (
+    <section>
+      <UnstyledButton className="section-head" aria-expanded={shown} onClick={() => setOpen(!shown)}>
+        <IconChevronRight size={15} className={shown ? 'is-open' : undefined} aria-hidden />
+        <span className="grow">Error handling</span>
+        <span className="dim clip">{summary(node)}</span>
+      </UnstyledButton>
+      <Collapse expanded={shown}>
+        <SchemaForm root="$" schema={schema} value={value} problems={own.map(atRoot)} onChange={onChange && set} />
+      </Collapse>
+    </section>
+  )
+}
+
+/** These fields lie in the node itself; the form's root stands for it. */
+const atRoot = (problem: Problem): Problem => ({ ...problem, field: `$.${problem.field?.replace(/^\//, '')}` })
+
+function summary({ retry, timeout_s, on_error }: GraphNode): string {
+  const parts = [
+    (retry?.max_attempts ?? 1) > 1 && `${retry?.max_attempts} attempts`,
+    timeout_s !== undefined && `${timeout_s} s`,
+    on_error === 'continue' && 'continues',
+  ]
+  return parts.filter(Boolean).join(', ')
+}

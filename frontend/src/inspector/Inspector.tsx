@@ -1,0 +1,112 @@
+import { ActionIcon, Textarea, TextInput, Tooltip } from '@mantine/core'
+import { IconTrash, IconX } from '@tabler/icons-react'
+import { useState } from 'react'
+
+import type { GraphNode, NodeType, Problem } from '../api/types'
+import { NodeIcon } from '../ui/NodeIcon'
+
+import { ErrorHandling } from './ErrorHandling'
+import { fieldId, SchemaForm } from './SchemaForm'
+import './inspector.css'
+
+type Props = {
+  node: GraphNode
+  type: NodeType | undefined
+  problems: Problem[]
+  /** Absent where the document is only looked at. */
+  onChange?: (patch: Partial<GraphNode>, label: string, path: string) => void
+  onRename?: (id: string) => boolean
+  onRemove?: () => void
+  onClose: () => void
+}
+
+/** One step's settings, beside the canvas rather than over it. */
+export function Inspector({ node, type, problems, onChange, onRename, onRemove, onClose }: Props) {
+  const title = node.name || type?.title || node.id
+  const loose = problems.filter((problem) => !problem.field)
+  return (
+    <aside className="inspector" aria-label={`Settings of ${title}`}>
+      <header className="inspector-head">
+        <NodeIcon name={type?.icon} size={20} />
+        <div className="grow">
+          <h2 className="clip">{title}</h2>
+          <p className="inspector-type clip">{node.type}</p>
+        </div>
+        {onRemove && (
+          <Tooltip label="Delete step">
+            <ActionIcon aria-label="Delete step" onClick={onRemove}>
+              <IconTrash size={17} />
+            </ActionIcon>
+          </Tooltip>
+        )}
+        <Tooltip label="Close">
+          <ActionIcon aria-label="Close settings" onClick={onClose}>
+            <IconX size={17} />
+          </ActionIcon>
+        </Tooltip>
+      </header>
+      <div className="inspector-body">
+        {type ? <p className="dim">{type.description}</p> : <p className="group-error">This server does not know the type {node.type}.</p>}
+        {loose.map((problem) => (
+          <p key={problem.code + problem.message} className="group-error" role="alert">
+            {problem.message}
+          </p>
+        ))}
+        <div className="two">
+          <TextInput
+            id={fieldId('name')}
+            label="Name"
+            placeholder={type?.title}
+            value={node.name ?? ''}
+            disabled={!onChange}
+            onChange={({ currentTarget }) => onChange?.({ name: currentTarget.value || undefined }, 'Rename step', 'name')}
+          />
+          <IdField key={node.id} id={node.id} onRename={onRename} />
+        </div>
+        {type && (
+          <SchemaForm
+            root="params"
+            schema={type.params_schema}
+            value={node.params ?? {}}
+            problems={problems}
+            onChange={onChange && ((params, path) => onChange({ params }, `Change ${path.replace(/^params\./, '')}`, path))}
+          />
+        )}
+        {!type?.trigger && <ErrorHandling node={node} problems={problems} onChange={onChange} />}
+        <Textarea
+          id={fieldId('notes')}
+          label="Notes"
+          placeholder="What the next reader should know"
+          autosize
+          minRows={2}
+          value={node.notes ?? ''}
+          disabled={!onChange}
+          onChange={({ currentTarget }) => onChange?.({ notes: currentTarget.value || undefined }, 'Change notes', 'notes')}
+        />
+      </div>
+    </aside>
+  )
+}
+
+/** The id is changed when the field is left: half an id would rewrite every reference on each key. */
+function IdField({ id, onRename }: { id: string; onRename: Props['onRename'] }) {
+  const [text, setText] = useState(id)
+  const [refused, setRefused] = useState(false)
+  const commit = () => {
+    if (text !== id) setRefused(!onRename?.(text))
+  }
+  return (
+    <TextInput
+      id={fieldId('id')}
+      label="Id"
+      value={text}
+      disabled={!onRename}
+      error={refused ? 'Letters, digits and _; not taken yet.' : undefined}
+      classNames={{ input: 'input-mono' }}
+      spellCheck={false}
+      onChange={({ currentTarget }) => setText(currentTarget.value)}
+      onBlur={commit}
+      onKeyDown={(event) => event.key === 'Enter' && commit()}
+    />
+  )
+}

@@ -1,0 +1,126 @@
+import type { Json, JsonObject, Schema } from '../api/types'
+
+// Reads the JSON Schema of a node's parameters as a list of fields. What it does not understand becomes a JSON field,
+// so a new kind of parameter is plain but never missing.
+
+export type Choice = { value: Json; label: string; help?: string }
+
+export type Variant = { label: string; tag: string; value: Json; schema: Schema }
+
+export type Kind =
+  | { kind: 'text' | 'textarea' | 'template' | 'expression' | 'secret' | 'number' | 'integer' | 'toggle' | 'json' | 'pairs' }
+  | { kind: 'code'; language: 'javascript' | 'json' | 'shell' | 'text' }
+  | { kind: 'select'; choices: Choice[] }
+  | { kind: 'object'; schema: Schema }
+  | { kind: 'list'; item: Schema }
+  | { kind: 'variant'; variants: Variant[] }
+
+type Simple = 'textarea' | 'template' | 'expression' | 'pairs' | 'json' | 'secret'
+const widgets: Record<string, Simple> = {
+  textarea: 'textarea',
+  template: 'template',
+  expression: 'expression',
+  key_value: 'pairs',
+  json: 'json',
+  secret: 'secret',
+}
+
+/** Leaves the "or null" of an optional parameter out. */
+export function bare(schema: Schema): Schema {
+  const options = schema.anyOf ?? schema.oneOf
+  const real = options?.filter((option) => option.type !== 'null')
+  const [only] = real ?? []
+  if (options && real?.length === 1 && only) {
+    const { anyOf: _, oneOf: __, ...rest } = schema
+    return bare({ ...only, ...rest })
+  }
+  if (!Array.isArray(schema.type)) return schema
+  const types = schema.type.filter((type) => type !== 'null')
+  return { ...schema, type: types.length === 1 ? types[0] : types }
+}
+
+export function kindOf(raw: Schema): Kind {
+  const schema = bare(raw)
+  const widget = schema['x-widget']
+  if (widget === 'code') return { kind: 'code', language: languageOf(schema['x-language']) }
+  const named = widget === undefined ? undefined : widgets[widget]
+  if (named) return { kind: named }
+  const choices = choicesOf(schema)
+  if (choices) return { kind: 'select', choices }
+  const variants = variantsOf(schema)
+  if (variants) return { kind: 'variant', variants }
+  return byType(schema)
+}
+
+function byType(schema: Schema): Kind {
+  switch (schema.type) {
+    case 'string':
+      return { kind: 'text' }
+    case 'integer':
+    case 'number':
+      return { kind: schema.type }
+    case 'boolean':
+      return { kind: 'toggle' }
+    case 'array':
+      return isForm(schema.items) ? { kind: 'list', item: schema.items } : { kind: 'json' }
+    case 'object':
+      if (schema.properties && Object.keys(schema.properties).length) return { kind: 'object', schema }
+      return isText(schema.additionalProperties) ? { kind: 'pairs' } : { kind: 'json' }
+    default:
+      return { kind: 'json' }
+  }
+}
+
+const languageOf = (name: string | undefined): 'javascript' | 'json' | 'shell' | 'text' =>
+  name === 'javascript' || name === 'json' || name === 'shell' ? name : 'text'
+
+const isText = (schema: Schema | boolean | undefined): boolean => typeof schema === 'object' && bare(schema).type === 'string'
+
+const isForm = (schema: Schema | boolean | undefined): schema is Schema =>
+  typeof schema === 'object' && !['json', 'list'].includes(kindOf(schema).kind)
+
+function choicesOf(schema: Schema): Choice[] | null {
+  if (schema.enum) return schema.enum.filter((value) => value !== null).map((value) => ({ value, label: String(value) }))
+  const options = schema.oneOf ?? schema.anyOf
+  if (!options?.length) return null
+  const flat = options.map((option) => (option.const === undefined ? (option.enum ?? null) : [option.const]))
+  if (flat.some((values) => values === null || values.some((value) => typeof value === 'object'))) return null
+  return options.flatMap((option, index) =>
+    (flat[index] ?? []).map((value) => ({ value, label: option.title ?? String(value), help: option.description })),
+  )
+}
+
+/** Objects told apart by one constant property, as a Rust enum with a tag is written. */
+function variantsOf(schema: Schema): Variant[] | null {
+  const options = schema.oneOf ?? schema.anyOf
+  if (!options?.length || options.some((option) => option.type !== 'object')) return null
+  const tag = Object.entries(options[0]?.properties ?? {}).find(([, value]) => value.const !== undefined)?.[0]
+  if (!tag || options.some((option) => option.properties?.[tag]?.const === undefined)) return null
+  return options.map((option) => {
+    const value = option.properties?.[tag]?.const ?? null
+    return { label: option.title ?? String(value), tag, value, schema: without(option, tag) }
+  })
+}
+
+const without = (schema: Schema, name: string): Schema => ({
+  ...schema,
+  properties: Object.fromEntries(Object.entries(schema.properties ?? {}).filter(([key]) => key !== name)),
+})
+
+/** "max_parallel" reads "Max parallel" where the schema has no title. */
+export function labelOf(name: string, schema: Schema): string {
+  const text = schema.title ?? name.replace(/_/g, ' ')
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+/** The parameters a new step begins with: what the schema requires and has a default for. */
+export function defaultsOf(schema: Schema): JsonObject {
+  const required = new Set(schema.required)
+  const entries = Object.entries(schema.properties ?? {})
+  const given = entries.flatMap(([name, field]): [string, Json][] =>
+    required.has(name) && field.default !== undefined ? [[name, field.default]] : [],
+  )
+  return Object.fromEntries(given)
+}
+
+export const isTemplate = (value: Json | undefined): boolean => typeof value === 'string' && value.includes('{{')

@@ -1,0 +1,136 @@
+import { ActionIcon, Button, Drawer, Tooltip } from '@mantine/core'
+import { useLocalStorage, useMediaQuery, useWindowEvent } from '@mantine/hooks'
+import { IconLayoutSidebarLeftExpand, IconX } from '@tabler/icons-react'
+import { useReactFlow } from '@xyflow/react'
+import { useEffect, useMemo, useRef, useState } from 'react'
+
+import type { NodeType, Problem, Workflow } from '../../api/types'
+import { handleKeys, type Surroundings } from '../../canvas/actions'
+import { Canvas, type Editing } from '../../canvas/Canvas'
+import { keepDrafts } from '../../canvas/drafts'
+import { addStep, connectSteps, moveSteps } from '../../canvas/edits'
+import { nodeById, nodeSize } from '../../canvas/graph'
+import { setMarks } from '../../canvas/marks'
+import { Palette } from '../../canvas/Palette'
+import { select, undo, updateSelection, useEditor } from '../../canvas/store'
+import type { Catalog } from '../../canvas/view'
+import { fieldId, fieldPath } from '../../inspector/SchemaForm'
+import { defaultsOf } from '../../inspector/schema'
+import { formatFull } from '../../util/time'
+
+import { onCopy, onPaste } from './clipboard'
+import { ConflictDialog } from './ConflictDialog'
+import { EditorBar } from './EditorBar'
+import { KeysDialog } from './KeysDialog'
+import { useValidation } from './problems'
+import { RunDialog } from './RunDialog'
+import { useSaving } from './saving'
+import { StepSettings } from './StepSettings'
+import './editor.css'
+
+type Props = { workflow: Workflow; types: NodeType[]; catalog: Catalog; restoredAt: number | null }
+
+export function Editor({ workflow, types, catalog, restoredAt }: Props) {
+  const graph = useEditor((state) => state.history.present)
+  const selection = useEditor((state) => state.selection)
+  const flow = useReactFlow()
+  const phone = useMediaQuery('(max-width: 767px)', undefined, { getInitialValueInEffect: false })
+  const [showPalette, setShowPalette] = useLocalStorage({ key: 'flowforge.palette', defaultValue: true })
+  const [dialog, setDialog] = useState<'run' | 'keys' | null>(null)
+  const [restored, setRestored] = useState(restoredAt)
+  const search = useRef<HTMLInputElement>(null)
+  const { problems } = useValidation()
+  const saving = useSaving(workflow.id)
+
+  useEffect(() => (setMarks(new Map()), keepDrafts()), [])
+
+  const around: Surroundings = {
+    save: () => void (problems.length || saving.save().catch(() => {})),
+    run: () => problems.length || setDialog('run'),
+    fit: () => requestAnimationFrame(() => void flow.fitView({ padding: 0.15, maxZoom: 1 })),
+    focusPalette: () => (setShowPalette(true), requestAnimationFrame(() => search.current?.focus())),
+    showKeys: () => setDialog('keys'),
+  }
+  useWindowEvent('keydown', (event) => {
+    if (!dialog && !phone && handleKeys(event, around)) event.preventDefault()
+  })
+  useWindowEvent('copy', onCopy)
+  useWindowEvent('cut', phone ? () => {} : onCopy)
+  useWindowEvent('paste', phone ? () => {} : onPaste)
+
+  const editing = useMemo<Editing>(
+    () => ({
+      onMove: moveSteps,
+      onConnect: connectSteps,
+      onDrop: (type, at, onEdge) => {
+        const corner = { x: at.x - nodeSize.width / 2, y: at.y - nodeSize.height / 2 }
+        addStep(catalog, { type, params: paramsOf(catalog, type), at: corner, onEdge, after: null })
+      },
+    }),
+    [catalog],
+  )
+  const add = ({ type }: NodeType) => {
+    const [only] = selection.nodes.size === 1 ? selection.nodes : []
+    const middle = document.querySelector('.editor-canvas')?.getBoundingClientRect()
+    const at = flow.screenToFlowPosition({ x: (middle?.x ?? 0) + (middle?.width ?? 0) / 2, y: (middle?.y ?? 0) + (middle?.height ?? 0) / 2 })
+    const corner = { x: at.x - nodeSize.width / 2, y: at.y - nodeSize.height / 2 }
+    const id = addStep(catalog, { type, params: paramsOf(catalog, type), at: corner, onEdge: null, after: only ?? null })
+    show(id)
+  }
+  const show = (id: string) => {
+    const position = nodeById(useEditor.getState().history.present, id)?.position
+    if (position) void flow.setCenter(position.x + nodeSize.width / 2, position.y + nodeSize.height / 2, { zoom: Math.max(flow.getZoom(), 0.8), duration: 120 })
+  }
+  const showProblem = ({ node_id, field }: Problem) => {
+    if (!node_id) return
+    select([node_id])
+    show(node_id)
+    if (field) requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(fieldId(fieldPath(field)))?.focus()))
+  }
+  const [chosen] = selection.nodes.size === 1 ? selection.nodes : []
+  const settings = chosen !== undefined && (
+    <StepSettings key={chosen} id={chosen} catalog={catalog} problems={problems} readOnly={Boolean(phone)} />
+  )
+
+  return (
+    <main className="page">
+      <EditorBar workflow={workflow} problems={problems} saving={saving} around={around} onShow={showProblem} readOnly={Boolean(phone)} />
+      {restored !== null && (
+        <div className="restored" role="status">
+          <span className="grow">Your unsaved changes of {formatFull(new Date(restored).toISOString())} are back.</span>
+          <Button size="compact-sm" variant="default" onClick={() => (undo(), setRestored(null))}>
+            Drop them
+          </Button>
+          <ActionIcon size={28} aria-label="Keep them" onClick={() => setRestored(null)}>
+            <IconX size={15} />
+          </ActionIcon>
+        </div>
+      )}
+      <div className="editor">
+        {!phone && showPalette && <Palette types={types} onAdd={add} searchRef={search} />}
+        <div className="editor-canvas">
+          {!phone && (
+            <Tooltip label={showPalette ? 'Hide the steps' : 'Show the steps'}>
+              <ActionIcon className="palette-toggle" variant="default" aria-label={showPalette ? 'Hide the steps' : 'Show the steps'} onClick={() => setShowPalette(!showPalette)}>
+                <IconLayoutSidebarLeftExpand size={17} style={{ transform: showPalette ? 'scaleX(-1)' : undefined }} />
+              </ActionIcon>
+            </Tooltip>
+          )}
+          <Canvas graph={graph} catalog={catalog} selection={selection} onSelect={updateSelection} editing={phone ? undefined : editing} />
+          {graph.nodes.length === 0 && <p className="canvas-hint">Drag a step here from the left, or press N.</p>}
+        </div>
+        {!phone && settings && <div className="editor-side">{settings}</div>}
+      </div>
+      {phone && (
+        <Drawer opened={Boolean(settings)} onClose={() => select([])} position="bottom" size="80%" withCloseButton={false} padding={0}>
+          {settings}
+        </Drawer>
+      )}
+      {dialog === 'run' && <RunDialog workflow={workflow} saving={saving} onClose={() => setDialog(null)} />}
+      {dialog === 'keys' && <KeysDialog onClose={() => setDialog(null)} />}
+      {saving.conflict && <ConflictDialog id={workflow.id} theirs={saving.conflict} saving={saving} />}
+    </main>
+  )
+}
+
+const paramsOf = (catalog: Catalog, type: string) => defaultsOf(catalog.get(type)?.params_schema ?? {})

@@ -1,0 +1,78 @@
+import { Button, Group, Modal } from '@mantine/core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+
+import { errorText } from '../../api/client'
+import { startRun } from '../../api/queries'
+import type { Json, JsonObject, Workflow } from '../../api/types'
+import { isDirty, useEditor } from '../../canvas/store'
+import { SchemaForm } from '../../inspector/SchemaForm'
+import { CodeEditor } from '../../ui/CodeEditor'
+import { Notice } from '../../ui/Notice'
+import { randomKey } from '../../util/random'
+
+import { firstValues, formOf, missingOf, toInput } from './runForm'
+import type { Saving } from './saving'
+
+type Props = { workflow: Workflow; saving: Saving; onClose: () => void }
+
+/** Asks for the input that the manual trigger describes, saves what is on screen, and runs exactly that. */
+export function RunDialog({ workflow, saving, onClose }: Props) {
+  const navigate = useNavigate()
+  const client = useQueryClient()
+  const dirty = useEditor(isDirty)
+  const form = useEditor((state) => formOf(state.history.present))
+  const [values, setValues] = useState<JsonObject>(() => firstValues(form))
+  const [text, setText] = useState('{}')
+  const [key] = useState(randomKey)
+  const [refused, setRefused] = useState<string | null>(null)
+  const start = useMutation({
+    mutationFn: async (input: Json) => startRun(workflow.id, { input, version: await saving.save() }, key),
+    onSuccess: (run) => {
+      void client.invalidateQueries({ queryKey: ['runs'] })
+      void navigate({ to: '/runs/$id', params: { id: run.id }, search: {} })
+    },
+  })
+  const submit = () => {
+    const parsed = form ? toInput(form, values) : parse(text)
+    const missing = form ? missingOf(form, values) : []
+    if (parsed === undefined) return setRefused('The input is not JSON yet.')
+    if (missing.length) return setRefused(`Still to fill in: ${missing.join(', ')}.`)
+    setRefused(null)
+    start.mutate(parsed)
+  }
+  return (
+    <Modal opened onClose={onClose} title={`Run ${workflow.name}`} size="lg">
+      <div className="form">
+        {refused && <Notice>{refused}</Notice>}
+        {start.error && <Notice>{errorText(start.error)}</Notice>}
+        {form ? (
+          <SchemaForm root="input" schema={form} value={values} onChange={setValues} />
+        ) : (
+          <>
+            <p className="dim">The input is what the steps read as trigger. Any JSON will do.</p>
+            <CodeEditor label="Input" language="json" value={text} onChange={setText} minHeight={140} />
+          </>
+        )}
+        <Group justify="flex-end" gap={8}>
+          <Button variant="default" onClick={onClose}>
+            Not now
+          </Button>
+          <Button onClick={submit} loading={start.isPending} data-autofocus={form ? undefined : true}>
+            {dirty ? 'Save and run' : 'Run'}
+          </Button>
+        </Group>
+      </div>
+    </Modal>
+  )
+}
+
+function parse(text: string): Json | undefined {
+  if (text.trim() === '') return null
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,87 @@
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { ActionIcon } from '@mantine/core'
+import { IconX } from '@tabler/icons-react'
+import { useMemo } from 'react'
+
+import type { StepStatus } from '../../api/types'
+import { DataPanel, type Tab } from '../../runs/DataPanel'
+import type { StepView } from '../../runs/fold'
+
+import type { Watched } from './useRun'
+
+type Props = {
+  watched: Watched
+  step: StepView | undefined
+  nodeId: string | undefined
+  nameOf: (nodeId: string) => string
+  onChoose: (key: string | undefined, attempt?: number) => void
+}
+
+const noOutput: Record<StepStatus, string> = {
+  pending: 'This step has not begun.',
+  running: 'Still running.',
+  waiting: 'Still waiting.',
+  completed: 'It completed without an output.',
+  failed: 'It failed; see the error.',
+  skipped: 'It was skipped: no way led here.',
+  cancelled: 'It was cancelled.',
+}
+
+/** The chosen attempt; with nothing chosen, the run itself. */
+export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
+  const search = useSearch({ from: '/inside/runs/$id' })
+  const navigate = useNavigate({ from: '/runs/$id' })
+  const { run, rows, view, active } = watched
+  const onTab = (tab: Tab) => void navigate({ search: (old) => ({ ...old, tab }), replace: true })
+  const attempt = step?.attempts.find((one) => one.attempt === search.attempt) ?? step?.last
+  const row = rows.find((one) => one.node_id === step?.nodeId && one.item === step?.item && one.attempt === attempt?.attempt)
+  const lines = useMemo(() => {
+    if (!step) return nodeId === undefined ? view.logs : []
+    return view.logs.filter((line) => line.nodeId === step.nodeId && line.item === step.item && line.attempt === attempt?.attempt)
+  }, [view.logs, step, nodeId, attempt?.attempt])
+
+  if (nodeId !== undefined) {
+    const status = attempt?.status ?? 'pending'
+    const error = row?.error ?? attempt?.error ?? null
+    return (
+      <DataPanel
+        title={
+          <span className="panel-title">
+            <span className="clip">
+              {nameOf(nodeId)}
+              {step?.item != null && ` [${step.item}]`}
+            </span>
+            <ActionIcon size={24} aria-label="Back to the run" onClick={() => onChoose(undefined)}>
+              <IconX size={14} />
+            </ActionIcon>
+          </span>
+        }
+        tab={search.tab ?? (error ? 'error' : 'output')}
+        onTab={onTab}
+        input={row?.input}
+        output={row?.output}
+        error={error}
+        noOutput={noOutput[status]}
+        lines={lines}
+        live={active}
+        attempts={step?.attempts.map((one) => one.attempt)}
+        attempt={attempt?.attempt}
+        onAttempt={(next) => onChoose(step?.key, next)}
+      />
+    )
+  }
+  return (
+    <DataPanel
+      title="Whole run"
+      tab={search.tab ?? (run.error ? 'error' : active ? 'log' : 'output')}
+      onTab={onTab}
+      input={run.input}
+      output={run.output}
+      error={run.error}
+      noOutput={noOutput[run.status]}
+      lines={lines}
+      live={active}
+      nameOf={nameOf}
+    />
+  )
+}

@@ -1,0 +1,55 @@
+import type { Graph } from '../../api/types'
+import type { Mark } from '../../canvas/marks'
+import type { Attempt, StepView } from '../../runs/fold'
+import type { State } from '../../ui/StateBadge'
+import { formatDuration } from '../../util/time'
+
+// A node with many items shows what is most worth looking at: activity first, then trouble, then the quiet ends.
+const weight: Record<State, number> = {
+  running: 7,
+  retrying: 6,
+  failed: 5,
+  waiting: 4,
+  cancelled: 3,
+  completed: 2,
+  skipped: 1,
+  pending: 0,
+}
+
+/** A failed attempt that another will follow is a step that is being retried. */
+export const stateOf = ({ last }: StepView): State => (last.willRetry ? 'retrying' : last.status)
+
+export function marksOf(graph: Graph, steps: StepView[], now: number): Map<string, Mark> {
+  const byNode = new Map<string, StepView[]>()
+  for (const step of steps) {
+    const list = byNode.get(step.nodeId)
+    if (list) list.push(step)
+    else byNode.set(step.nodeId, [step])
+  }
+  return new Map(graph.nodes.map(({ id }) => [id, markOf(byNode.get(id) ?? [], now)]))
+}
+
+function markOf(steps: StepView[], now: number): Mark {
+  const [first] = steps
+  if (!first) return { state: 'pending', line: '', error: null }
+  const shown = steps.reduce((best, step) => (weight[stateOf(step)] > weight[stateOf(best)] ? step : best), first)
+  const state = stateOf(shown)
+  const line = steps.length > 1 ? itemsLine(steps) : attemptLine(shown, now)
+  const trouble = state === 'failed' || state === 'retrying'
+  return { state, line, error: trouble ? (firstLine(shown.last.error?.message) ?? null) : null }
+}
+
+function itemsLine(steps: StepView[]): string {
+  const done = steps.filter((step) => step.last.status === 'completed').length
+  return `${done}/${steps.length} items`
+}
+
+function attemptLine({ attempts, last }: StepView, now: number): string {
+  const took = tookOf(last, now)
+  return [took, attempts.length > 1 && `attempt ${last.attempt}`].filter(Boolean).join(' · ')
+}
+
+const tookOf = ({ startedAt, finishedAt }: Attempt, now: number): string | null =>
+  startedAt === null ? null : formatDuration((finishedAt ?? now) - startedAt)
+
+const firstLine = (text: string | undefined): string | undefined => text?.split('\n')[0]

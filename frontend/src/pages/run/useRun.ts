@@ -1,0 +1,35 @@
+import { useThrottledValue } from '@mantine/hooks'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { useMemo } from 'react'
+
+import { runCan } from '../../api/can'
+import { runQuery, stepsQuery } from '../../api/queries'
+import type { Run, StepRow } from '../../api/types'
+import { mergeRows, toSteps, type RunView, type StepView } from '../../runs/fold'
+import { useLiveRun, type LiveRun } from '../../runs/stream'
+
+export type Watched = { run: Run; rows: StepRow[]; steps: StepView[]; view: RunView; connection: LiveRun['connection']; active: boolean }
+
+const noRows: StepRow[] = []
+
+/** A run as events tell it, with the values that only the stored rows hold, read again as facts arrive. */
+export function useRun(first: Run): Watched {
+  const { view, connection } = useLiveRun(first.id)
+  const changes = useThrottledValue(view.changes, 600)
+  const ended = view.status !== null && !runCan.progress(view.status)
+  // Keyed by what has happened: each new fact asks again, and the answer before stays on screen meanwhile.
+  const fresh = { placeholderData: keepPreviousData, gcTime: 0 }
+  const rows = useQuery({ ...stepsQuery(first.id, `${changes} ${ended}`), ...fresh })
+  const stored = useQuery({ ...runQuery(first.id, `${view.status} ${view.cancelling}`), ...fresh })
+  const run = stored.data ?? first
+  const status = runCan.progress(run.status) ? (view.status ?? run.status) : run.status
+  const steps = useMemo(() => toSteps(mergeRows(view, rows.data ?? noRows)), [view, rows.data])
+  return {
+    run: { ...run, status, error: run.error ?? view.error },
+    rows: rows.data ?? noRows,
+    steps,
+    view,
+    connection,
+    active: runCan.progress(status),
+  }
+}

@@ -1,0 +1,115 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router'
+
+import { setupRequired } from './api/queries'
+import { hasSession, refreshSession } from './api/session'
+import type { RunStatus, WorkflowStatus } from './api/types'
+import { Frame } from './pages/Frame'
+import { Missing } from './pages/Missing'
+import { Trouble } from './pages/Trouble'
+import { pages } from './util/paths'
+
+// All routes in one place. What is in the address (filters, the chosen step, the open tab) survives a reload.
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: Missing, errorComponent: Trouble })
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
+
+const oneOf = <T extends string>(values: readonly T[], value: unknown): T | undefined =>
+  values.find((known) => known === value)
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: pages.setup,
+  // A token of digits alone must stay text.
+  validateSearch: (search: Record<string, unknown>): { token?: string } => ({ token: search.token === undefined ? undefined : String(search.token) }),
+  component: lazyRouteComponent(() => import('./pages/Setup'), 'Setup'),
+})
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: pages.signIn,
+  validateSearch: (search: Record<string, unknown>): { next?: string } => ({ next: text(search.next) }),
+  component: lazyRouteComponent(() => import('./pages/SignIn'), 'SignIn'),
+})
+
+/** Everything behind it needs a session; without one the visitor signs in and comes back. */
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: 'inside',
+  beforeLoad: async ({ location }) => {
+    if (hasSession() || (await refreshSession())) return
+    if (await setupRequired()) throw redirect({ to: pages.setup, search: {} })
+    throw redirect({ to: pages.signIn, search: { next: location.href } })
+  },
+  component: Frame,
+})
+
+const home = createRoute({
+  getParentRoute: () => inside,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: pages.workflows, replace: true })
+  },
+})
+
+const workflowStatuses: WorkflowStatus[] = ['draft', 'active', 'archived']
+const workflows = createRoute({
+  getParentRoute: () => inside,
+  path: pages.workflows,
+  validateSearch: (search: Record<string, unknown>): { q?: string; status?: WorkflowStatus } => ({
+    q: text(search.q),
+    status: oneOf(workflowStatuses, search.status),
+  }),
+  component: lazyRouteComponent(() => import('./pages/Workflows'), 'Workflows'),
+})
+
+const workflow = createRoute({
+  getParentRoute: () => inside,
+  path: '/workflows/$id',
+  // The document is opened once per visit; what is edited lives in the store from then on.
+  loader: async ({ params }) => (await import('./pages/editor/load')).loadEditor(params.id),
+  staleTime: Infinity,
+  gcTime: 0,
+  component: lazyRouteComponent(() => import('./pages/EditorPage'), 'EditorPage'),
+})
+
+const runStatuses: RunStatus[] = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled']
+const runs = createRoute({
+  getParentRoute: () => inside,
+  path: pages.runs,
+  validateSearch: (search: Record<string, unknown>): { workflow_id?: string; status?: RunStatus } => ({
+    workflow_id: text(search.workflow_id),
+    status: oneOf(runStatuses, search.status),
+  }),
+  component: lazyRouteComponent(() => import('./pages/Runs'), 'Runs'),
+})
+
+export const runTabs = ['output', 'input', 'error', 'log'] as const
+export type RunTab = (typeof runTabs)[number]
+export type RunSearch = { step?: string; attempt?: number; tab?: RunTab }
+
+const run = createRoute({
+  getParentRoute: () => inside,
+  path: '/runs/$id',
+  loader: async ({ params }) => (await import('./pages/run/load')).loadRun(params.id),
+  staleTime: Infinity,
+  gcTime: 0,
+  validateSearch: (search: Record<string, unknown>): RunSearch => ({
+    step: text(search.step),
+    attempt: typeof search.attempt === 'number' ? search.attempt : undefined,
+    tab: oneOf(runTabs, search.tab),
+  }),
+  component: lazyRouteComponent(() => import('./pages/RunPage'), 'RunPage'),
+})
+
+export const router = createRouter({
+  routeTree: root.addChildren([setup, signIn, inside.addChildren([home, workflows, workflow, runs, run])]),
+  defaultPreload: false,
+  defaultErrorComponent: Trouble,
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}

@@ -1,0 +1,84 @@
+import { SegmentedControl, Tabs } from '@mantine/core'
+import type { ReactNode } from 'react'
+
+import type { Failure, Json } from '../api/types'
+import { JsonView } from '../ui/JsonView'
+
+import type { LogLine } from './fold'
+import { LogView } from './LogView'
+
+export type Tab = 'output' | 'input' | 'error' | 'log'
+
+type Props = {
+  title: ReactNode
+  tab: Tab
+  onTab: (tab: Tab) => void
+  input: Json | undefined
+  output: Json | undefined
+  error: Failure | null
+  /** What is said instead of an output that is not there. */
+  noOutput: string
+  lines: readonly LogLine[]
+  live: boolean
+  nameOf?: (nodeId: string) => string
+  attempts?: number[]
+  attempt?: number
+  onAttempt?: (attempt: number) => void
+}
+
+/** What went in and what came out, of one attempt or of the whole run. */
+export function DataPanel(props: Props) {
+  const { title, tab, onTab, input, output, error, noOutput, lines, live, nameOf, attempts = [], attempt, onAttempt } = props
+  return (
+    <section className="panel" aria-label="Details">
+      <header className="panel-head">
+        <div className="grow clip">{title}</div>
+        {attempts.length > 1 && attempts.length <= 6 && (
+          <SegmentedControl
+            size="xs"
+            aria-label="Attempt"
+            data={attempts.map((value) => ({ value: String(value), label: `Attempt ${value}` }))}
+            value={String(attempt)}
+            onChange={(value) => onAttempt?.(Number(value))}
+          />
+        )}
+        {attempts.length > 6 && (
+          <select className="panel-select" aria-label="Attempt" value={attempt} onChange={({ currentTarget }) => onAttempt?.(Number(currentTarget.value))}>
+            {attempts.map((value) => (
+              <option key={value} value={value}>
+                Attempt {value}
+              </option>
+            ))}
+          </select>
+        )}
+      </header>
+      <Tabs value={tab} onChange={(value) => onTab(value as Tab)} className="panel-tabs" keepMounted={false}>
+        <Tabs.List>
+          <Tabs.Tab value="output">Output</Tabs.Tab>
+          <Tabs.Tab value="input">Input</Tabs.Tab>
+          <Tabs.Tab value="error" className={error ? 'tab-error' : undefined}>
+            Error
+          </Tabs.Tab>
+          <Tabs.Tab value="log">Log{lines.length > 0 && <span className="num dim"> {lines.length.toLocaleString()}</span>}</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="output">{output === undefined || output === null ? <p className="panel-none">{noOutput}</p> : <JsonView value={output} label="Output" />}</Tabs.Panel>
+        <Tabs.Panel value="input">{input === undefined || input === null ? <p className="panel-none">No input.</p> : <JsonView value={input} label="Input" />}</Tabs.Panel>
+        <Tabs.Panel value="error">{error ? <ErrorView error={error} /> : <p className="panel-none">No error.</p>}</Tabs.Panel>
+        <Tabs.Panel value="log">
+          <LogView lines={lines} live={live} nameOf={nameOf} />
+        </Tabs.Panel>
+      </Tabs>
+    </section>
+  )
+}
+
+function ErrorView({ error }: { error: Failure }) {
+  return (
+    <div className="error-view">
+      <span className="error-code mono">{error.code}</span>
+      {error.retryable !== undefined && <span className="dim"> {error.retryable ? 'may be tried again' : 'trying again would not help'}</span>}
+      <pre className="error-message">{error.message}</pre>
+      {error.details !== undefined && error.details !== null && <JsonView value={error.details} label="Details" />}
+    </div>
+  )
+}

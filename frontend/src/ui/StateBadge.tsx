@@ -1,0 +1,37 @@
+import {
+  IconBan,
+  IconCheck,
+  IconCircleDashed,
+  IconClockHour4,
+  IconLoader2,
+  IconMinus,
+  IconRefresh,
+  IconX,
+  type Icon,
+} from '@tabler/icons-react'
+
+export type State = 'pending' | 'running' | 'waiting' | 'retrying' | 'completed' | 'failed' | 'skipped' | 'cancelled'
+
+// Exhaustive: a state that the server learns is a compile error here. Never by colour alone: icon and word differ too.
+const looks: Record<State, { word: string; icon: Icon; tone: string }> = {
+  pending: { word: 'Pending', icon: IconCircleDashed, tone: 'idle' },
+  running: { word: 'Running', icon: IconLoader2, tone: 'running' },
+  waiting: { word: 'Waiting', icon: IconClockHour4, tone: 'waiting' },
+  retrying: { word: 'Retrying', icon: IconRefresh, tone: 'waiting' },
+  completed: { word: 'Completed', icon: IconCheck, tone: 'success' },
+  failed: { word: 'Failed', icon: IconX, tone: 'failed' },
+  skipped: { word: 'Skipped', icon: IconMinus, tone: 'idle' },
+  cancelled: { word: 'Cancelled', icon: IconBan, tone: 'cancelled' },
+}
+
+export const stateWord = (state: State): string => looks[state].word
+export const stateTone = (state: State): string => looks[state].tone
+
+export function StateBadge({ state, className = '' }: { state: State; className?: string }) {
+  const { word, icon: Shape, tone } = looks[state]
+  return (
+    <span className={`state state-${tone} ${className}`} data-state={state}>
+      <Shape size={12} stroke={2.4} aria-hidden /> {word}
+    </span>
+  )
+}
