@@ -23,7 +23,7 @@ dev: ## web app with hot reload, against the server that `make run` started
 	@npm --prefix frontend run --silent dev
 
 test: ## set up what the tests need, then run everything
-	@$(SETUP)/tools.sh cargo node npm git cc
+	@$(SETUP)/tools.sh cargo node npm git cc curl
 	@$(SETUP)/system.sh
 	@$(SETUP)/test.sh
 

@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 bin=${FLOWFORGE_BIN:-target/debug/flowforge}
 data=$(mktemp -d)
 server=
+# shellcheck disable=SC2317 # the trap calls it
 cleanup() {
     [[ -z $server ]] || kill "$server" 2>/dev/null || true
     rm -rf "$data"
