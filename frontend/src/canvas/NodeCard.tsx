@@ -13,6 +13,9 @@ import type { CardNode } from './view'
 /** Below this zoom text cannot be read, so only the box and its state are drawn. */
 const farZoom = 0.4
 
+/** Handles are placed from inside the card's border, ports from outside. */
+const border = 1
+
 export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<CardNode>) {
   const { node, type, exits, errorWired } = data
   const mark = useMark(id)
@@ -35,7 +38,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
           type="source"
           id={port}
           position={Position.Right}
-          style={{ top: exitY(exits, index) }}
+          style={{ top: exitY(exits, index) - border }}
           title={exits.length > 1 ? port : undefined}
           aria-label={`${port} of ${id}`}
         />

@@ -13,6 +13,8 @@ export function TemplateToggle(props: FieldProps & { children: (toggle: ReactNod
   const text = typeof value === 'string' ? value : ''
   // A template that is being typed is not whole yet.
   const on = isTemplate(text) || text.startsWith('{')
+  // Only a step's parameters are resolved when it runs; a timeout or a run's input is taken as it is.
+  if (!path.startsWith('params')) return children(null)
   const label = on ? 'Give a fixed value' : 'Give an expression'
   const toggle = (
     <Tooltip label={label}>
