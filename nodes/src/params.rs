@@ -1,0 +1,89 @@
+//! How parameters are read: forms send empty fields, and templates put numbers where texts stand.
+
+use std::{borrow::Cow, fmt, ops::Deref};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use serde_json::Value;
+
+/// A text; numbers and booleans that a template put there are written out, and `null` is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Text(pub(crate) String);
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(text)),
+            Value::Null => Ok(Self::default()),
+            value @ (Value::Number(_) | Value::Bool(_)) => Ok(Self(value.to_string())),
+            Value::Array(_) => Err(D::Error::custom("a text is expected, not an array")),
+            Value::Object(_) => Err(D::Error::custom("a text is expected, not an object")),
+        }
+    }
+}
+
+impl JsonSchema for Text {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        String::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}
+
+/// Reads an optional parameter: a field that was left empty is absent.
+pub(crate) fn optional<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(text) if text.is_empty() => Ok(None),
+        value => serde_json::from_value(value).map(Some).map_err(D::Error::custom),
+    }
+}
+
+/// Reads a parameter with a default: a field that was left empty has it.
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
+    optional(deserializer).map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Params {
+        text: Text,
+        #[serde(default, deserialize_with = "optional")]
+        count: Option<u64>,
+        #[serde(default, deserialize_with = "or_default")]
+        flag: bool,
+    }
+
+    #[test]
+    fn an_empty_field_is_absent_and_a_number_may_stand_for_a_text() {
+        let params: Params = serde_json::from_value(json!({"text": 5, "count": "", "flag": null})).unwrap();
+        assert_eq!((&*params.text, params.count, params.flag), ("5", None, false));
+        assert!(serde_json::from_value::<Params>(json!({"text": [1]})).is_err());
+        assert!(serde_json::from_value::<Params>(json!({"text": "", "count": "many"})).is_err());
+    }
+}

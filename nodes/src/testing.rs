@@ -1,0 +1,153 @@
+//! The one way in which the nodes' tests run a node.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use flowforge_core::{
+    Catalog, NodeId, RunId, Timestamp, WorkflowId, WorkspaceId,
+    node::{BoxFuture, Context, LogSink, NodeError, Outcome, Output, Stream},
+    template::{NoSecrets, Scope},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{JavaScriptConfig, Services, ServicesConfig, catalog};
+
+/// A node on the bench: give it what it needs, then run it.
+#[derive(Clone)]
+pub(crate) struct Bench {
+    kind: String,
+    catalog: Catalog,
+    pub(crate) cx: Context,
+    pub(crate) log: Arc<Lines>,
+}
+
+/// The log lines of a step.
+#[derive(Default)]
+pub(crate) struct Lines(Mutex<Vec<(Stream, String)>>);
+
+impl LogSink for Lines {
+    fn line(&self, stream: Stream, text: String) -> BoxFuture<'_, ()> {
+        self.0.lock().unwrap().push((stream, text));
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl Lines {
+    pub(crate) fn all(&self) -> Vec<(Stream, String)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Bench {
+    pub(crate) fn new(kind: &str) -> Self {
+        Self::with(kind, &services())
+    }
+
+    pub(crate) fn with(kind: &str, services: &Services) -> Self {
+        let log = Arc::new(Lines::default());
+        Self { kind: kind.to_owned(), catalog: catalog(services), cx: context(log.clone()), log }
+    }
+
+    pub(crate) fn input(mut self, input: Value) -> Self {
+        self.cx.input = Arc::new(input);
+        self
+    }
+
+    pub(crate) fn trigger(self, trigger: Value) -> Self {
+        self.scope(|scope| scope.trigger = Arc::new(trigger))
+    }
+
+    pub(crate) fn step(self, id: &str, output: Value) -> Self {
+        self.scope(|scope| drop(scope.steps.insert(NodeId::from(id), Arc::new(output))))
+    }
+
+    pub(crate) fn woken(mut self) -> Self {
+        self.cx.woken = Some(Timestamp(1));
+        self
+    }
+
+    fn scope(mut self, change: impl FnOnce(&mut Scope)) -> Self {
+        let mut scope = (*self.cx.scope).clone();
+        change(&mut scope);
+        self.cx.scope = Arc::new(scope);
+        self
+    }
+
+    pub(crate) async fn run(&self, params: Value) -> Result<Outcome, NodeError> {
+        self.catalog.get(&self.kind).unwrap().run(params, &self.cx).await
+    }
+
+    /// Runs to the end and compares what is put out.
+    pub(crate) async fn done(&self, params: Value, expected: Value) {
+        assert_eq!(*self.output(params).await.value, expected);
+    }
+
+    /// Runs to the end and compares what is put out and by which port it leaves.
+    pub(crate) async fn leaves(&self, params: Value, expected: Value, port: &str) {
+        let shown = params.to_string();
+        let output = self.output(params).await;
+        assert_eq!((&*output.value, output.port.as_deref()), (&expected, Some(port)), "{shown}");
+    }
+
+    pub(crate) async fn output(&self, params: Value) -> Output {
+        let shown = params.to_string();
+        match self.run(params).await {
+            Ok(Outcome::Done(output)) => output,
+            other => panic!("{} {shown}: {other:?}", self.kind),
+        }
+    }
+
+    /// Runs into an error with this code and with these words in its message.
+    pub(crate) async fn fails(&self, params: Value, code: &str, words: &str) -> NodeError {
+        let shown: String = params.to_string().chars().take(200).collect();
+        match self.run(params).await {
+            Err(fault) if fault.code == code && fault.message.contains(words) => fault,
+            other => panic!("{} {shown} should fail with {code} …{words}…: {other:?}", self.kind),
+        }
+    }
+}
+
+/// Services with the usual limits.
+pub(crate) fn services() -> Services {
+    Services::new(config())
+}
+
+pub(crate) fn config() -> ServicesConfig {
+    ServicesConfig { javascript: JavaScriptConfig::new(worker(), &[]) }
+}
+
+/// The JavaScript worker, which cargo builds beside the tests.
+fn worker() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.parent().unwrap().parent().unwrap().join("flowforge-js-worker");
+    assert!(program.exists(), "build it first: cargo build -p flowforge-nodes --bins");
+    program
+}
+
+fn context(log: Arc<Lines>) -> Context {
+    let run = RunId::new(Uuid::from_u128(7));
+    let scope = Scope {
+        trigger: Arc::new(Value::Null),
+        steps: [].into(),
+        run: Arc::new(json!({"id": run.to_string()})),
+        workflow: Arc::new(json!({})),
+        item: None,
+        secrets: Arc::new(NoSecrets),
+    };
+    Context {
+        workspace: WorkspaceId::new(Uuid::from_u128(1)),
+        workflow: WorkflowId::new(Uuid::from_u128(2)),
+        run,
+        node: NodeId::from("node"),
+        attempt: 1,
+        effect_key: "ff-00000000-0000-5000-8000-000000000001".into(),
+        input: Arc::new(Value::Null),
+        scope: Arc::new(scope),
+        shell_values: Vec::new(),
+        woken: None,
+        log,
+    }
+}
