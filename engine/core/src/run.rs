@@ -277,9 +277,9 @@ impl Run {
             StepState::Running { attempt, .. } => Some(failed(*step, attempt)),
             _ => None,
         });
-        let ready = self.ready.iter().filter(|step| self.taken[step.index()]);
-        let begun = ready.flat_map(|step| [Event::StepStarted { step: *step, attempt: 1 }, failed(*step, 1)]);
-        running.chain(begun).collect()
+        // Their beginning was not recorded, and is not now: it would demand that they be executed once more.
+        let ready = self.ready.iter().filter(|step| self.taken[step.index()]).map(|step| failed(*step, 1));
+        running.chain(ready).collect()
     }
 
     fn woken(&self, step: StepIx) -> Option<Event> {
@@ -328,8 +328,8 @@ impl Run {
     /// What the run puts out: the output of the step at its end, or an object by node id when it has several ends.
     fn result(&self) -> Arc<Value> {
         let is_end = |step: &StepIx| !self.graph.step(*step).outgoing.iter().any(|link| self.leaves_by(*step, &link.port));
-        let ended = |step: &StepIx| matches!(self.state(*step), StepState::Completed { .. });
-        let ends: Vec<StepIx> = self.graph.steps().map(|(ix, _)| ix).filter(ended).filter(is_end).collect();
+        let went_on = |step: &StepIx| self.port(*step).is_some();
+        let ends: Vec<StepIx> = self.graph.steps().map(|(ix, _)| ix).filter(went_on).filter(is_end).collect();
         match ends.as_slice() {
             [] => Arc::new(Value::Null),
             [one] => self.output(*one).unwrap_or_default(),

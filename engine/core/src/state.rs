@@ -61,6 +61,13 @@ pub struct IllegalEvent {
     pub event: Box<Event>,
 }
 
+/// An attempt under way. A record says nothing of resumptions, so in it a sleeper's answer follows its sleep.
+macro_rules! running {
+    ($attempt:ident) => {
+        StepState::Running { attempt: $attempt, .. } | StepState::Waiting { attempt: $attempt, .. }
+    };
+}
+
 impl StepState {
     /// The state after a fact.
     ///
@@ -70,22 +77,25 @@ impl StepState {
         match (self, event) {
             (Self::Pending, Event::StepStarted { attempt: 1, .. }) => Ok(Self::Running { attempt: 1, woken: None }),
             (Self::Pending, Event::StepSkipped { .. }) => Ok(Self::Skipped),
+            (Self::Pending, Event::StepFailed { attempt: 1, retry_at: None, error, .. }) => {
+                Ok(Self::Failed { error: error.clone() })
+            }
             (Self::Backoff { attempt: last, .. }, Event::StepStarted { attempt, .. }) if *attempt == last + 1 => {
                 Ok(Self::Running { attempt: *attempt, woken: None })
             }
             (Self::Waiting { attempt: now, until }, Event::StepResumed { attempt, .. }) if now == attempt => {
                 Ok(Self::Running { attempt: *attempt, woken: Some(*until) })
             }
-            (Self::Running { attempt: now, .. }, Event::StepWaiting { attempt, until, .. }) if now == attempt => {
+            (running!(now), Event::StepWaiting { attempt, until, .. }) if now == attempt => {
                 Ok(Self::Waiting { attempt: *attempt, until: *until })
             }
-            (Self::Running { attempt: now, .. }, Event::StepCompleted { attempt, output, port, .. }) if now == attempt => {
+            (running!(now), Event::StepCompleted { attempt, output, port, .. }) if now == attempt => {
                 Ok(Self::Completed { output: output.clone(), port: port.clone() })
             }
-            (Self::Running { attempt: now, .. }, Event::StepFailed { attempt, retry_at: Some(until), .. }) if now == attempt => {
+            (running!(now), Event::StepFailed { attempt, retry_at: Some(until), .. }) if now == attempt => {
                 Ok(Self::Backoff { attempt: *attempt, until: *until })
             }
-            (Self::Running { attempt: now, .. }, Event::StepFailed { attempt, retry_at: None, error, .. }) if now == attempt => {
+            (running!(now), Event::StepFailed { attempt, retry_at: None, error, .. }) if now == attempt => {
                 Ok(Self::Failed { error: error.clone() })
             }
             (

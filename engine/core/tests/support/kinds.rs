@@ -1,0 +1,54 @@
+//! Kinds that exist only here: the test answers for their attempts, so they never run.
+
+use flowforge_core::{
+    Catalog,
+    node::{Context, Group, Node, NodeError, NodeSpec, Outcome},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// `trigger.manual`, `trigger.webhook`, `set` and `condition`.
+pub(crate) fn catalog() -> Catalog {
+    Catalog::default().with(Manual).with(Webhook).with(Set).with(Condition)
+}
+
+macro_rules! kinds {
+    ($($name:ident($params:ty): $spec:expr;)*) => {$(
+        pub(crate) struct $name;
+
+        impl Node for $name {
+            const SPEC: NodeSpec = $spec;
+            type Params = $params;
+
+            async fn run(&self, _params: Self::Params, _cx: &Context) -> Result<Outcome, NodeError> {
+                Err(NodeError::fatal("NOT_HERE", "the test answers for this node"))
+            }
+        }
+    )*};
+}
+
+kinds! {
+    Manual(Nothing): NodeSpec { kind: "trigger.manual", group: Group::Triggers, ..NodeSpec::BASE };
+    Webhook(Nothing): NodeSpec { kind: "trigger.webhook", group: Group::Triggers, ..NodeSpec::BASE };
+    Set(Assign): NodeSpec { kind: "set", ..NodeSpec::BASE };
+    Condition(Choice): NodeSpec { kind: "condition", ports: &["true", "false"], scripts: &["expression"], ..NodeSpec::BASE };
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assign {
+    value: Option<Value>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Choice {
+    expression: Option<String>,
+}
