@@ -14,7 +14,10 @@ test('a workflow is drawn with the mouse, saved, run, seen to succeed, and still
   const { page, complaints } = await visit(browser)
   await scene(page, 'first-run', async () => {
     await enter(page)
-    await page.getByRole('button', { name: /New workflow|Draw the first one/ }).first().click()
+    await page
+      .getByRole('button', { name: /New workflow|Draw the first one/ })
+      .first()
+      .click()
     await node(page, 'start').waitFor()
     const name = `Drawn by hand ${Date.now()}`
     await page.getByLabel('Workflow name').fill(name)
@@ -72,14 +75,18 @@ test('a workflow is drawn with the mouse, saved, run, seen to succeed, and still
 
 async function succeeded(page: Awaited<ReturnType<typeof visit>>['page']): Promise<void> {
   await page.locator('[data-testid="run-status"] [data-state="completed"]').waitFor({ timeout: 30_000 })
-  for (const id of ['start', 'set', 'transform']) await page.locator(`[data-testid="node-${id}"][data-state="completed"]`).waitFor()
+  for (const id of ['start', 'set', 'transform'])
+    await page.locator(`[data-testid="node-${id}"][data-state="completed"]`).waitFor()
 }
 
 test('an author who is stopped by a problem is led to its field, and unsaved work survives a reload', async () => {
   const { page } = await visit(browser)
   await scene(page, 'problems', async () => {
     await enter(page)
-    await page.getByRole('button', { name: /New workflow|Draw the first one/ }).first().click()
+    await page
+      .getByRole('button', { name: /New workflow|Draw the first one/ })
+      .first()
+      .click()
     await node(page, 'start').click()
     await page.locator('.palette-item[data-type="http.request"]').click()
     await page.getByRole('button', { name: '1 problems' }).click()

@@ -7,13 +7,14 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 // What the browser tests stand on: a running server named by the environment, and a real Chromium.
 //   FLOWFORGE_URL           where the server listens
 //   FLOWFORGE_SETUP_TOKEN   for a server without an account yet: the test makes the first
-//   FLOWFORGE_EMAIL and FLOWFORGE_PASSWORD   the account to make or to sign in with
+//   FLOWFORGE_EMAIL and FLOWFORGE_PASSWORD   the account to make or to sign in with; without them
+//   FLOWFORGE_ADMIN_EMAIL and FLOWFORGE_ADMIN_PASSWORD, with which the server makes its first account by itself
 //   CHROMIUM                the browser's program, /usr/bin/chromium without it
 
 const { env } = process
 export const base = env.FLOWFORGE_URL ?? 'http://127.0.0.1:8080'
-export const email = env.FLOWFORGE_EMAIL ?? 'ada@example.com'
-export const password = env.FLOWFORGE_PASSWORD ?? 'correct horse battery'
+export const email = env.FLOWFORGE_EMAIL ?? env.FLOWFORGE_ADMIN_EMAIL ?? 'ada@example.com'
+export const password = env.FLOWFORGE_PASSWORD ?? env.FLOWFORGE_ADMIN_PASSWORD ?? 'correct horse battery'
 export const setupToken = env.FLOWFORGE_SETUP_TOKEN
 
 const flags = [

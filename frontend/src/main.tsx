@@ -14,7 +14,12 @@ import './styles/tokens.css'
 import './styles/base.css'
 
 createRoot(document.getElementById('root') as HTMLElement).render(
-  <MantineProvider theme={theme} cssVariablesResolver={resolver} colorSchemeManager={colorSchemes} defaultColorScheme="auto">
+  <MantineProvider
+    theme={theme}
+    cssVariablesResolver={resolver}
+    colorSchemeManager={colorSchemes}
+    defaultColorScheme="auto"
+  >
     <QueryClientProvider client={queryClient}>
       <Notifications position="bottom-center" limit={3} />
       <RouterProvider router={router} />

@@ -1,4 +1,11 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router'
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router'
 
 import { setupRequired } from './api/queries'
 import { hasSession, refreshSession } from './api/session'
@@ -21,7 +28,9 @@ const setup = createRoute({
   getParentRoute: () => root,
   path: pages.setup,
   // A token of digits alone must stay text.
-  validateSearch: (search: Record<string, unknown>): { token?: string } => ({ token: search.token === undefined ? undefined : String(search.token) }),
+  validateSearch: (search: Record<string, unknown>): { token?: string } => ({
+    token: search.token === undefined ? undefined : String(search.token),
+  }),
   component: lazyRouteComponent(() => import('./pages/Setup'), 'Setup'),
 })
 

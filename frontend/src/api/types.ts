@@ -28,7 +28,13 @@ export type GraphNode = {
 export type GraphEdge = { source: string; port?: string; target: string }
 export type Graph = { nodes: GraphNode[]; edges: GraphEdge[]; settings?: JsonObject }
 
-export type Problem = { code: string; message: string; node_id?: string | null; edge?: number | null; field?: string | null }
+export type Problem = {
+  code: string
+  message: string
+  node_id?: string | null
+  edge?: number | null
+  field?: string | null
+}
 export type Validation = { valid: boolean; problems: Problem[] }
 
 export type Schema = {

@@ -94,7 +94,11 @@ export function Canvas({ graph, catalog, selection, onSelect, editing, onOpen }:
     if (!type || !editing) return
     event.preventDefault()
     const edge = document.elementFromPoint(event.clientX, event.clientY)?.closest('.react-flow__edge')
-    editing.onDrop(type, flow.screenToFlowPosition({ x: event.clientX, y: event.clientY }), edge?.getAttribute('data-id') ?? null)
+    editing.onDrop(
+      type,
+      flow.screenToFlowPosition({ x: event.clientX, y: event.clientY }),
+      edge?.getAttribute('data-id') ?? null,
+    )
   }
 
   return (
@@ -129,7 +133,9 @@ export function Canvas({ graph, catalog, selection, onSelect, editing, onOpen }:
     >
       <Background gap={24} size={1.5} />
       <Controls showInteractive={false} position="bottom-left" />
-      {!isLarge && graph.nodes.length > 12 && <MiniMap pannable zoomable position="bottom-right" nodeClassName={markClass} />}
+      {!isLarge && graph.nodes.length > 12 && (
+        <MiniMap pannable zoomable position="bottom-right" nodeClassName={markClass} />
+      )}
     </ReactFlow>
   )
 }

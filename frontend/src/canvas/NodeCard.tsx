@@ -21,7 +21,13 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
   const mark = useMark(id)
   const problems = useProblems(id)
   const far = useStore((state) => state.transform[2] < farZoom)
-  const classes = ['card', selected && 'is-selected', type?.trigger && 'is-trigger', problems && 'has-problems', far && 'is-far']
+  const classes = [
+    'card',
+    selected && 'is-selected',
+    type?.trigger && 'is-trigger',
+    problems && 'has-problems',
+    far && 'is-far',
+  ]
   return (
     <div className={classes.filter(Boolean).join(' ')} data-state={mark?.state} data-testid={`node-${id}`}>
       {!type?.trigger && <Handle type="target" id={inputPort} position={Position.Left} aria-label={`Into ${id}`} />}

@@ -48,9 +48,11 @@ export function Palette({ types, onAdd, searchRef }: Props) {
         {groups.map((group) => (
           <section key={group}>
             <h2 className="palette-group">{groupTitles[group] ?? group}</h2>
-            {found.filter((type) => type.group === group).map((type) => (
-              <Item key={type.type} type={type} onAdd={onAdd} />
-            ))}
+            {found
+              .filter((type) => type.group === group)
+              .map((type) => (
+                <Item key={type.type} type={type} onAdd={onAdd} />
+              ))}
           </section>
         ))}
         {found.length === 0 && <p className="palette-none">No step is called “{query}”.</p>}
@@ -83,5 +85,8 @@ function Item({ type, onAdd }: { type: NodeType; onAdd: (type: NodeType) => void
 
 function matches(type: NodeType, query: string): boolean {
   const text = `${type.title} ${type.type} ${type.description}`.toLowerCase()
-  return query.toLowerCase().split(/\s+/).every((word) => text.includes(word))
+  return query
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word))
 }

@@ -29,8 +29,22 @@ const hasSelection = ({ selection }: EditorState) => selection.nodes.size + sele
 const hasNodes = ({ history }: EditorState) => history.present.nodes.length > 0
 
 export const actions = {
-  save: { id: 'save', label: () => 'Save a version', keys: ['mod+s'], inText: true, enabled: isDirty, perform: (around) => around.save() },
-  run: { id: 'run', label: () => 'Run', keys: ['mod+enter'], inText: true, enabled: hasNodes, perform: (around) => around.run() },
+  save: {
+    id: 'save',
+    label: () => 'Save a version',
+    keys: ['mod+s'],
+    inText: true,
+    enabled: isDirty,
+    perform: (around) => around.save(),
+  },
+  run: {
+    id: 'run',
+    label: () => 'Run',
+    keys: ['mod+enter'],
+    inText: true,
+    enabled: hasNodes,
+    perform: (around) => around.run(),
+  },
   undo: {
     id: 'undo',
     label: ({ history }) => `Undo ${lower(undoLabel(history))}`,
@@ -45,13 +59,43 @@ export const actions = {
     enabled: ({ history }) => redoLabel(history) !== null,
     perform: redo,
   },
-  remove: { id: 'remove', label: () => 'Delete', keys: ['delete', 'backspace'], enabled: hasSelection, perform: removeChosen },
+  remove: {
+    id: 'remove',
+    label: () => 'Delete',
+    keys: ['delete', 'backspace'],
+    enabled: hasSelection,
+    perform: removeChosen,
+  },
   selectAll: { id: 'selectAll', label: () => 'Select all', keys: ['mod+a'], enabled: hasNodes, perform: selectAll },
-  deselect: { id: 'deselect', label: () => 'Select nothing', keys: ['escape'], enabled: hasSelection, perform: () => select([]) },
-  add: { id: 'add', label: () => 'Add a step', keys: ['n', '/'], enabled: always, perform: (around) => around.focusPalette() },
-  tidy: { id: 'tidy', label: () => 'Tidy up', keys: ['shift+t'], enabled: hasNodes, perform: (around) => (tidy(), around.fit()) },
+  deselect: {
+    id: 'deselect',
+    label: () => 'Select nothing',
+    keys: ['escape'],
+    enabled: hasSelection,
+    perform: () => select([]),
+  },
+  add: {
+    id: 'add',
+    label: () => 'Add a step',
+    keys: ['n', '/'],
+    enabled: always,
+    perform: (around) => around.focusPalette(),
+  },
+  tidy: {
+    id: 'tidy',
+    label: () => 'Tidy up',
+    keys: ['shift+t'],
+    enabled: hasNodes,
+    perform: (around) => (tidy(), around.fit()),
+  },
   fit: { id: 'fit', label: () => 'Show everything', keys: ['1'], enabled: hasNodes, perform: (around) => around.fit() },
-  keys: { id: 'keys', label: () => 'Show the shortcuts', keys: ['?'], enabled: always, perform: (around) => around.showKeys() },
+  keys: {
+    id: 'keys',
+    label: () => 'Show the shortcuts',
+    keys: ['?'],
+    enabled: always,
+    perform: (around) => around.showKeys(),
+  },
 } satisfies Record<string, Action>
 
 const lower = (label: string | null): string => (label ? label.charAt(0).toLowerCase() + label.slice(1) : '')

@@ -19,7 +19,9 @@ export function pasteText(graph: Graph, text: string, shift: Point): Pasted | nu
   let fresh = piece
   const ids: string[] = []
   for (const { id } of piece.nodes) {
-    const next = taken.has(id) ? freshId(new Set([...taken, ...piece.nodes.map((node) => node.id)]), id.replace(/_\d+$/, '')) : id
+    const next = taken.has(id)
+      ? freshId(new Set([...taken, ...piece.nodes.map((node) => node.id)]), id.replace(/_\d+$/, ''))
+      : id
     fresh = renameId(fresh, id, next)
     taken.add(next)
     ids.push(next)

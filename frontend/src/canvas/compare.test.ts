@@ -18,6 +18,12 @@ test('moving a step is no difference', () => {
 })
 
 test('steps are named, connections are counted', () => {
-  const other: Graph = { nodes: [{ ...base.nodes[0]!, params: { value: 2 } }, { id: 'c', type: 'set' }], edges: [] }
+  const other: Graph = {
+    nodes: [
+      { ...base.nodes[0]!, params: { value: 2 } },
+      { id: 'c', type: 'set' },
+    ],
+    edges: [],
+  }
   expect(describe(compare(base, other))).toEqual(['Added c', 'Removed b', 'Changed First', '1 connection differs'])
 })

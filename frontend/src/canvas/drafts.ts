@@ -42,7 +42,8 @@ export function keepDrafts(): () => void {
     if (now.workflowId !== before.workflowId) {
       clearTimeout(timer)
       timer = undefined
-    } else if (now.history.present !== before.history.present || now.saved !== before.saved) timer ??= setTimeout(write, 300)
+    } else if (now.history.present !== before.history.present || now.saved !== before.saved)
+      timer ??= setTimeout(write, 300)
   })
   const flush = () => timer !== undefined && (clearTimeout(timer), write())
   window.addEventListener('pagehide', flush)

@@ -19,7 +19,8 @@ export function addStep(catalog: Catalog, wish: Wish): string {
   const added = g.addNode(before, { type: wish.type, params: wish.params, position })
   let next = added.graph
   if (behind) next = g.connect(next, { ...exitFor(catalog, next, behind.id), target: added.id })
-  else if (wish.onEdge && !type?.trigger) next = g.insertOnEdge(next, wish.onEdge, added.id, firstExit(catalog, wish.type))
+  else if (wish.onEdge && !type?.trigger)
+    next = g.insertOnEdge(next, wish.onEdge, added.id, firstExit(catalog, wish.type))
   change(`Add ${type?.title ?? wish.type}`, () => next)
   select([added.id])
   return added.id
@@ -43,7 +44,8 @@ function freeSpot(graph: Graph, { x, y }: g.Point): g.Point {
   const spot = { x: x + g.nodeSize.width + 84, y }
   const taken = (at: g.Point) =>
     graph.nodes.some(
-      ({ position: p }) => p && Math.abs(p.x - at.x) < g.nodeSize.width && Math.abs(p.y - at.y) < g.nodeSize.height + 16,
+      ({ position: p }) =>
+        p && Math.abs(p.x - at.x) < g.nodeSize.width && Math.abs(p.y - at.y) < g.nodeSize.height + 16,
     )
   while (taken(spot)) spot.y += g.nodeSize.height + 40
   return spot

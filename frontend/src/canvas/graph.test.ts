@@ -21,7 +21,8 @@ const show = (value: Graph) =>
   value.edges.map((edge) => `${edge.source}${edge.port ? `.${edge.port}` : ''}>${edge.target}`).join(' ')
 
 describe('connect', () => {
-  test('adds an edge', () => expect(show(g.connect(graph('a>b c>d'), { source: 'b', target: 'c' }))).toBe('a>b c>d b>c'))
+  test('adds an edge', () =>
+    expect(show(g.connect(graph('a>b c>d'), { source: 'b', target: 'c' }))).toBe('a>b c>d b>c'))
 
   test.each([
     ['itself', { source: 'a', target: 'a' }],
@@ -59,7 +60,10 @@ test('ids are made from the type and never taken twice', () => {
 
 test('renaming an id rewrites edges and templates, and only whole names', () => {
   const before = graph('a>b')
-  before.nodes[1]!.params = { value: '{{ steps.a.output }} {{ steps.ab.output }}', deep: [{ x: '{{steps.a.output.y}}' }] }
+  before.nodes[1]!.params = {
+    value: '{{ steps.a.output }} {{ steps.ab.output }}',
+    deep: [{ x: '{{steps.a.output.y}}' }],
+  }
   const after = g.renameId(before, 'a', 'fetch')
   expect(show(after)).toBe('fetch>b')
   expect(after.nodes[1]?.params).toEqual({
@@ -83,7 +87,10 @@ describe('clipboard', () => {
     const pasted = pasteText(before, copyText(before, new Set(['a', 'b'])), { x: 40, y: 40 })
     expect(pasted?.ids).toEqual(['a_2', 'b_2'])
     expect(show(pasted!.graph)).toBe('a>b b>c a_2>b_2')
-    expect(pasted?.graph.nodes.at(-1)).toMatchObject({ params: { value: '{{ steps.a_2.output }}' }, position: { x: 40, y: 40 } })
+    expect(pasted?.graph.nodes.at(-1)).toMatchObject({
+      params: { value: '{{ steps.a_2.output }}' },
+      position: { x: 40, y: 40 },
+    })
   })
 
   test.each(['', 'hello', '{"nodes": 3}', '{"nodes":[{"id":1}]}', '{"nodes":[]}', '[1]'])('%j is not a graph', (text) =>

@@ -18,7 +18,12 @@ export const nodeById = (graph: Graph, id: string): GraphNode | undefined => gra
 
 /** An unused id made from the type: "http.request" becomes http_request, then http_request_2. */
 export function freshId(taken: ReadonlySet<string>, type: string): string {
-  const base = type.toLowerCase().replace(/^trigger\./, '').replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '') || 'step'
+  const base =
+    type
+      .toLowerCase()
+      .replace(/^trigger\./, '')
+      .replace(/[^a-z0-9]+/g, '_')
+      .replace(/^_+|_+$/g, '') || 'step'
   const stem = /^[a-z]/.test(base) ? base : `step_${base}`
   let id = stem
   for (let n = 2; taken.has(id); n += 1) id = `${stem}_${n}`

@@ -18,7 +18,9 @@ const same = (a: Mark | undefined, b: Mark): boolean =>
 /** Keeps the objects of marks that did not change, which keeps their cards still. */
 export function setMarks(next: ReadonlyMap<string, Mark>): void {
   const before = useMarks.getState().marks
-  useMarks.setState({ marks: new Map([...next].map(([id, mark]) => [id, same(before.get(id), mark) ? before.get(id)! : mark])) })
+  useMarks.setState({
+    marks: new Map([...next].map(([id, mark]) => [id, same(before.get(id), mark) ? before.get(id)! : mark])),
+  })
 }
 
 export function setProblems(next: ReadonlyMap<string, string[]>): void {

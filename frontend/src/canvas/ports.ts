@@ -32,8 +32,7 @@ export function usedPorts(edges: readonly GraphEdge[]): Map<string, string[]> {
   return used
 }
 
-export const cardHeight = (exits: readonly string[]): number =>
-  Math.max(nodeSize.height, exits.length * rowHeight + 16)
+export const cardHeight = (exits: readonly string[]): number => Math.max(nodeSize.height, exits.length * rowHeight + 16)
 
 /** Where the exits stand, so that edges are drawn to cards that are not on screen. */
 export function handlesOf(exits: readonly string[], isTrigger: boolean): NodeHandle[] {

@@ -29,9 +29,15 @@ export function createCards(catalog: Catalog) {
       const ports = mine.join('\u0000')
       const before = known.get(node.id)
       const same =
-        before && before.node === node && before.selected === selected && before.ports === ports &&
-        before.position.x === position.x && before.position.y === position.y
-      const entry = same ? before : { node, selected, position, ports, card: toCard(catalog, node, mine, selected, position) }
+        before &&
+        before.node === node &&
+        before.selected === selected &&
+        before.ports === ports &&
+        before.position.x === position.x &&
+        before.position.y === position.y
+      const entry = same
+        ? before
+        : { node, selected, position, ports, card: toCard(catalog, node, mine, selected, position) }
       next.set(node.id, entry)
       return entry.card
     })

@@ -52,10 +52,12 @@ export function ErrorHandling({ node, problems, onChange }: Props) {
   const own = problems.filter(({ field }) => fields.some((name) => field?.replace(/^\//, '').startsWith(name)))
   const [open, setOpen] = useState(false)
   const shown = open || own.length > 0
-  const value = Object.fromEntries(fields.flatMap((name) => {
-    const entry = node[name as keyof GraphNode]
-    return entry === undefined ? [] : [[name, entry]]
-  })) as JsonObject
+  const value = Object.fromEntries(
+    fields.flatMap((name) => {
+      const entry = node[name as keyof GraphNode]
+      return entry === undefined ? [] : [[name, entry]]
+    }),
+  ) as JsonObject
   const set = (next: JsonObject, path: string) => {
     const cleared = Object.fromEntries(fields.map((name) => [name, undefined]))
     onChange?.({ ...cleared, ...next } as Partial<GraphNode>, 'Change error handling', path)

@@ -46,7 +46,11 @@ export function Inspector({ node, type, problems, onChange, onRename, onRemove, 
         </Tooltip>
       </header>
       <div className="inspector-body">
-        {type ? <p className="dim">{type.description}</p> : <p className="group-error">This server does not know the type {node.type}.</p>}
+        {type ? (
+          <p className="dim">{type.description}</p>
+        ) : (
+          <p className="group-error">This server does not know the type {node.type}.</p>
+        )}
         {loose.map((problem) => (
           <p key={problem.code + problem.message} className="group-error" role="alert">
             {problem.message}
@@ -59,7 +63,9 @@ export function Inspector({ node, type, problems, onChange, onRename, onRemove, 
             placeholder={type?.title}
             value={node.name ?? ''}
             disabled={!onChange}
-            onChange={({ currentTarget }) => onChange?.({ name: currentTarget.value || undefined }, 'Rename step', 'name')}
+            onChange={({ currentTarget }) =>
+              onChange?.({ name: currentTarget.value || undefined }, 'Rename step', 'name')
+            }
           />
           <IdField key={node.id} id={node.id} onRename={onRename} />
         </div>
@@ -69,7 +75,9 @@ export function Inspector({ node, type, problems, onChange, onRename, onRemove, 
             schema={type.params_schema}
             value={node.params ?? {}}
             problems={problems}
-            onChange={onChange && ((params, path) => onChange({ params }, `Change ${path.replace(/^params\./, '')}`, path))}
+            onChange={
+              onChange && ((params, path) => onChange({ params }, `Change ${path.replace(/^params\./, '')}`, path))
+            }
           />
         )}
         {!type?.trigger && <ErrorHandling node={node} problems={problems} onChange={onChange} />}
@@ -81,7 +89,9 @@ export function Inspector({ node, type, problems, onChange, onRename, onRemove, 
           minRows={2}
           value={node.notes ?? ''}
           disabled={!onChange}
-          onChange={({ currentTarget }) => onChange?.({ notes: currentTarget.value || undefined }, 'Change notes', 'notes')}
+          onChange={({ currentTarget }) =>
+            onChange?.({ notes: currentTarget.value || undefined }, 'Change notes', 'notes')
+          }
         />
       </div>
     </aside>

@@ -69,6 +69,9 @@ function byField(problems: Problem[]): Messages {
 
 /** "params/url", "/params/url" and "params.cases[0].port" name their fields as the form does. */
 export const fieldPath = (field: string): string =>
-  field.replace(/^\//, '').replaceAll('/', '.').replace(/\[(\d+)\]/g, '.$1')
+  field
+    .replace(/^\//, '')
+    .replaceAll('/', '.')
+    .replace(/\[(\d+)\]/g, '.$1')
 
 export const fieldId = (path: string): string => `field-${path}`

@@ -8,7 +8,10 @@ export type Choice = { value: Json; label: string; help?: string }
 export type Variant = { label: string; tag: string; value: Json; schema: Schema }
 
 export type Kind =
-  | { kind: 'text' | 'textarea' | 'template' | 'expression' | 'secret' | 'number' | 'integer' | 'toggle' | 'json' | 'pairs' }
+  | {
+      kind:
+        'text' | 'textarea' | 'template' | 'expression' | 'secret' | 'number' | 'integer' | 'toggle' | 'json' | 'pairs'
+    }
   | { kind: 'code'; language: 'javascript' | 'json' | 'shell' | 'text' }
   | { kind: 'select'; choices: Choice[] }
   | { kind: 'object'; schema: Schema }
@@ -74,13 +77,15 @@ function byType(schema: Schema): Kind {
 const languageOf = (name: string | undefined): 'javascript' | 'json' | 'shell' | 'text' =>
   name === 'javascript' || name === 'json' || name === 'shell' ? name : 'text'
 
-const isText = (schema: Schema | boolean | undefined): boolean => typeof schema === 'object' && bare(schema).type === 'string'
+const isText = (schema: Schema | boolean | undefined): boolean =>
+  typeof schema === 'object' && bare(schema).type === 'string'
 
 const isForm = (schema: Schema | boolean | undefined): schema is Schema =>
   typeof schema === 'object' && !['json', 'list'].includes(kindOf(schema).kind)
 
 function choicesOf(schema: Schema): Choice[] | null {
-  if (schema.enum) return schema.enum.filter((value) => value !== null).map((value) => ({ value, label: String(value) }))
+  if (schema.enum)
+    return schema.enum.filter((value) => value !== null).map((value) => ({ value, label: String(value) }))
   const options = schema.oneOf ?? schema.anyOf
   if (!options?.length) return null
   const flat = options.map((option) => (option.const === undefined ? (option.enum ?? null) : [option.const]))
@@ -107,10 +112,16 @@ const without = (schema: Schema, name: string): Schema => ({
   properties: Object.fromEntries(Object.entries(schema.properties ?? {}).filter(([key]) => key !== name)),
 })
 
-/** "max_parallel" reads "Max parallel" where the schema has no title. */
+const units: Record<string, string> = { s: 'seconds', ms: 'milliseconds', usd: 'US dollars' }
+const spelled: Record<string, string> = { url: 'URL', id: 'Id', json: 'JSON', html: 'HTML', sql: 'SQL' }
+
+/** "max_parallel" reads "Max parallel" and "timeout_s" reads "Timeout (seconds)" where the schema has no title. */
 export function labelOf(name: string, schema: Schema): string {
-  const text = schema.title ?? name.replace(/_/g, ' ')
-  return text.charAt(0).toUpperCase() + text.slice(1)
+  if (schema.title) return schema.title
+  const words = name.split('_')
+  const unit = words.length > 1 ? units[words.at(-1) ?? ''] : undefined
+  const text = (unit ? words.slice(0, -1) : words).map((word) => spelled[word] ?? word).join(' ')
+  return text.charAt(0).toUpperCase() + text.slice(1) + (unit ? ` (${unit})` : '')
 }
 
 /** The parameters a new step begins with: what the schema requires and has a default for. */

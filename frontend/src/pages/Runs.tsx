@@ -31,10 +31,15 @@ export function Runs() {
               w={160}
               data={statuses.map((value) => ({ value, label: stateWord(value) }))}
               value={search.status ?? null}
-              onChange={(value) => void navigate({ search: (old) => ({ ...old, status: statuses.find((one) => one === value) }) })}
+              onChange={(value) =>
+                void navigate({ search: (old) => ({ ...old, status: statuses.find((one) => one === value) }) })
+              }
             />
             {search.workflow_id && (
-              <Button variant="default" onClick={() => void navigate({ search: (old) => ({ ...old, workflow_id: undefined }) })}>
+              <Button
+                variant="default"
+                onClick={() => void navigate({ search: (old) => ({ ...old, workflow_id: undefined }) })}
+              >
                 Only {items[0]?.workflow_name ?? 'one workflow'}: show all
               </Button>
             )}

@@ -31,7 +31,15 @@ export function Setup() {
           autoComplete="off"
         />
       )}
-      <TextInput name="email" type="email" label="Email" autoComplete="username" required withAsterisk={false} autoFocus />
+      <TextInput
+        name="email"
+        type="email"
+        label="Email"
+        autoComplete="username"
+        required
+        withAsterisk={false}
+        autoFocus
+      />
       <PasswordInput
         name="password"
         label="Password"

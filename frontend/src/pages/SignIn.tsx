@@ -19,7 +19,16 @@ export function SignIn() {
       onSubmit={({ email = '', password = '' }) => enter.mutate({ email, password })}
     >
       {enter.error && <Notice>{errorText(enter.error)}</Notice>}
-      <TextInput name="email" type="email" label="Email" autoComplete="username" required withAsterisk={false} data-autofocus autoFocus />
+      <TextInput
+        name="email"
+        type="email"
+        label="Email"
+        autoComplete="username"
+        required
+        withAsterisk={false}
+        data-autofocus
+        autoFocus
+      />
       <PasswordInput name="password" label="Password" autoComplete="current-password" required withAsterisk={false} />
       <Button type="submit" loading={enter.isPending}>
         Sign in

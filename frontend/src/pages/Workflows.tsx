@@ -30,7 +30,10 @@ export function Workflows() {
   const search = useSearch({ from: '/inside/workflows' })
   const navigate = useNavigate({ from: '/workflows' })
   const list = useInfiniteQuery(workflowsQuery(search))
-  const type = useDebouncedCallback((q: string) => void navigate({ search: (old) => ({ ...old, q: q || undefined }), replace: true }), 200)
+  const type = useDebouncedCallback(
+    (q: string) => void navigate({ search: (old) => ({ ...old, q: q || undefined }), replace: true }),
+    200,
+  )
   const items = list.data?.pages.flatMap((page) => page.items) ?? []
   const filtered = Boolean(search.q ?? search.status)
   return (
@@ -56,7 +59,13 @@ export function Workflows() {
               data={filters}
               value={search.status ?? 'all'}
               onChange={(value) =>
-                void navigate({ search: (old) => ({ ...old, status: filters.find((one) => one.value === value && value !== 'all')?.value as WorkflowStatus | undefined }) })
+                void navigate({
+                  search: (old) => ({
+                    ...old,
+                    status: filters.find((one) => one.value === value && value !== 'all')?.value as
+                      WorkflowStatus | undefined,
+                  }),
+                })
               }
             />
           </div>
@@ -102,7 +111,9 @@ function WorkflowTable({ items }: { items: Workflow[] }) {
             </td>
             <td className="num dim wide-only">
               v{item.version}
-              {item.published_version !== null && item.published_version !== item.version && `, v${item.published_version} is live`}
+              {item.published_version !== null &&
+                item.published_version !== item.version &&
+                `, v${item.published_version} is live`}
             </td>
             <td>{item.last_run ? <LastRun run={item.last_run} now={now} /> : <span className="dim">never</span>}</td>
             <td className="dim wide-only" title={formatFull(item.updated_at)}>
@@ -117,7 +128,12 @@ function WorkflowTable({ items }: { items: Workflow[] }) {
 
 function LastRun({ run, now }: { run: NonNullable<Workflow['last_run']>; now: number }) {
   return (
-    <Link to="/runs/$id" params={{ id: run.id }} onClick={(event) => event.stopPropagation()} title={formatFull(run.created_at)}>
+    <Link
+      to="/runs/$id"
+      params={{ id: run.id }}
+      onClick={(event) => event.stopPropagation()}
+      title={formatFull(run.created_at)}
+    >
       <StateBadge state={run.status} /> <span className="dim wide-only">{formatAgo(run.created_at, now)}</span>
     </Link>
   )
@@ -145,7 +161,9 @@ function FirstWorkflow() {
   return (
     <div className="empty">
       <h2>No workflows yet</h2>
-      <p className="dim">A workflow is a graph of steps that runs to its end, whatever happens to the machine meanwhile.</p>
+      <p className="dim">
+        A workflow is a graph of steps that runs to its end, whatever happens to the machine meanwhile.
+      </p>
       <NewWorkflow label="Draw the first one" />
     </div>
   )

@@ -28,7 +28,21 @@ type Props = {
 
 /** What went in and what came out, of one attempt or of the whole run. */
 export function DataPanel(props: Props) {
-  const { title, tab, onTab, input, output, error, noOutput, lines, live, nameOf, attempts = [], attempt, onAttempt } = props
+  const {
+    title,
+    tab,
+    onTab,
+    input,
+    output,
+    error,
+    noOutput,
+    lines,
+    live,
+    nameOf,
+    attempts = [],
+    attempt,
+    onAttempt,
+  } = props
   return (
     <section className="panel" aria-label="Details">
       <header className="panel-head">
@@ -43,7 +57,12 @@ export function DataPanel(props: Props) {
           />
         )}
         {attempts.length > 6 && (
-          <select className="panel-select" aria-label="Attempt" value={attempt} onChange={({ currentTarget }) => onAttempt?.(Number(currentTarget.value))}>
+          <select
+            className="panel-select"
+            aria-label="Attempt"
+            value={attempt}
+            onChange={({ currentTarget }) => onAttempt?.(Number(currentTarget.value))}
+          >
             {attempts.map((value) => (
               <option key={value} value={value}>
                 Attempt {value}
@@ -59,11 +78,27 @@ export function DataPanel(props: Props) {
           <Tabs.Tab value="error" className={error ? 'tab-error' : undefined}>
             Error
           </Tabs.Tab>
-          <Tabs.Tab value="log">Log{lines.length > 0 && <span className="num dim"> {lines.length.toLocaleString()}</span>}</Tabs.Tab>
+          <Tabs.Tab value="log">
+            Log{lines.length > 0 && <span className="num dim"> {lines.length.toLocaleString()}</span>}
+          </Tabs.Tab>
         </Tabs.List>
-        <Tabs.Panel value="output">{output === undefined || output === null ? <p className="panel-none">{noOutput}</p> : <JsonView value={output} label="Output" />}</Tabs.Panel>
-        <Tabs.Panel value="input">{input === undefined || input === null ? <p className="panel-none">No input.</p> : <JsonView value={input} label="Input" />}</Tabs.Panel>
-        <Tabs.Panel value="error">{error ? <ErrorView error={error} /> : <p className="panel-none">No error.</p>}</Tabs.Panel>
+        <Tabs.Panel value="output">
+          {output === undefined || output === null ? (
+            <p className="panel-none">{noOutput}</p>
+          ) : (
+            <JsonView value={output} label="Output" />
+          )}
+        </Tabs.Panel>
+        <Tabs.Panel value="input">
+          {input === undefined || input === null ? (
+            <p className="panel-none">No input.</p>
+          ) : (
+            <JsonView value={input} label="Input" />
+          )}
+        </Tabs.Panel>
+        <Tabs.Panel value="error">
+          {error ? <ErrorView error={error} /> : <p className="panel-none">No error.</p>}
+        </Tabs.Panel>
         <Tabs.Panel value="log">
           <LogView lines={lines} live={live} nameOf={nameOf} />
         </Tabs.Panel>
@@ -76,7 +111,9 @@ function ErrorView({ error }: { error: Failure }) {
   return (
     <div className="error-view">
       <span className="error-code mono">{error.code}</span>
-      {error.retryable !== undefined && <span className="dim"> {error.retryable ? 'may be tried again' : 'trying again would not help'}</span>}
+      {error.retryable !== undefined && (
+        <span className="dim"> {error.retryable ? 'may be tried again' : 'trying again would not help'}</span>
+      )}
       <pre className="error-message">{error.message}</pre>
       {error.details !== undefined && error.details !== null && <JsonView value={error.details} label="Details" />}
     </div>

@@ -15,7 +15,12 @@ export function LogView({ lines, live, nameOf }: Props) {
   const scroller = useRef<HTMLDivElement>(null)
   const atEnd = useRef(true)
   const rows = useMemo(() => lines.flatMap(toRows), [lines])
-  const list = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => 18, overscan: 20 })
+  const list = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => 18,
+    overscan: 20,
+  })
 
   useEffect(() => {
     if (atEnd.current && rows.length) list.scrollToIndex(rows.length - 1, { align: 'end' })

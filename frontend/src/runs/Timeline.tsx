@@ -23,7 +23,12 @@ const rowHeight = 30
 /** One row per step and one bar per attempt. The whole row can be clicked, however short its bar. */
 export function Timeline({ steps, span, now, titleOf, stateOf, chosen, onChoose }: Props) {
   const scroller = useRef<HTMLDivElement>(null)
-  const rows = useVirtualizer({ count: steps.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 12 })
+  const rows = useVirtualizer({
+    count: steps.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+  })
   return (
     <section className="timeline" aria-label="Timeline">
       <div className="timeline-axis" aria-hidden>
@@ -38,7 +43,11 @@ export function Timeline({ steps, span, now, titleOf, stateOf, chosen, onChoose 
           {rows.getVirtualItems().map((row) => {
             const step = steps[row.index] as StepView
             return (
-              <div key={step.key} className="timeline-slot" style={{ transform: `translateY(${row.start}px)`, height: rowHeight }}>
+              <div
+                key={step.key}
+                className="timeline-slot"
+                style={{ transform: `translateY(${row.start}px)`, height: rowHeight }}
+              >
                 <Row
                   step={step}
                   bars={barsOf(step.attempts, span, now)}

@@ -2,8 +2,20 @@ export type Piece = { text: string; tone: string | null; bold: boolean }
 
 // The eight colours of a terminal, by the tokens that come nearest to them in both themes.
 const tones: Record<number, string> = {
-  30: 'idle', 31: 'failed', 32: 'success', 33: 'waiting', 34: 'running', 35: 'cancelled', 36: 'running', 90: 'idle',
-  91: 'failed', 92: 'success', 93: 'waiting', 94: 'running', 95: 'cancelled', 96: 'running',
+  30: 'idle',
+  31: 'failed',
+  32: 'success',
+  33: 'waiting',
+  34: 'running',
+  35: 'cancelled',
+  36: 'running',
+  90: 'idle',
+  91: 'failed',
+  92: 'success',
+  93: 'waiting',
+  94: 'running',
+  95: 'cancelled',
+  96: 'running',
 }
 
 /** Splits a line by its colour codes; every other escape sequence is left out. */

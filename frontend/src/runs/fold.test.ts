@@ -14,7 +14,14 @@ function script(text: string, from = 1): RunEvent[] {
     .map((line, index) => {
       const [kind, node, attempt] = line.trim().split(' ')
       const seq = from + index
-      return { seq, run_id: 'run_1', kind: kind as RunEventKind, node_id: node, attempt: Number(attempt ?? 1), at: at(seq) }
+      return {
+        seq,
+        run_id: 'run_1',
+        kind: kind as RunEventKind,
+        node_id: node,
+        attempt: Number(attempt ?? 1),
+        at: at(seq),
+      }
     })
 }
 
@@ -80,7 +87,10 @@ test('a finished row wins over events, an unfinished one does not', () => {
 })
 
 test('steps come in the order in which they began, those that never ran last', () => {
-  const view = foldEvents(emptyRun, script('step_skipped z\nstep_started a\nstep_retrying a\nstep_started b\nstep_started a 2'))
+  const view = foldEvents(
+    emptyRun,
+    script('step_skipped z\nstep_started a\nstep_retrying a\nstep_started b\nstep_started a 2'),
+  )
   const steps = toSteps(mergeRows(view, []))
   expect(steps.map((step) => `${step.key}:${step.attempts.length}`)).toEqual(['a:2', 'b:1', 'z:1'])
   expect(steps[0]?.last.attempt).toBe(2)

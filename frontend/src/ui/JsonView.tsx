@@ -13,7 +13,18 @@ export function JsonView({ value, label }: { value: Value; label: string }) {
   return (
     <div className="json" aria-label={label}>
       <div className="json-tools">
-        {!simple && <SegmentedControl size="xs" data={[{ value: 'tree', label: 'Tree' }, { value: 'text', label: 'Text' }]} value={look} onChange={setLook} aria-label="View" />}
+        {!simple && (
+          <SegmentedControl
+            size="xs"
+            data={[
+              { value: 'tree', label: 'Tree' },
+              { value: 'text', label: 'Text' },
+            ]}
+            value={look}
+            onChange={setLook}
+            aria-label="View"
+          />
+        )}
         <Tooltip label={copied ? 'Copied' : 'Copy'}>
           <ActionIcon size={28} aria-label="Copy" onClick={() => copy(toText(value))}>
             {copied ? <IconCheck size={15} /> : <IconCopy size={15} />}
@@ -61,7 +72,13 @@ function Entry({ name, value, depth }: { name: string | null; value: Value; dept
     )
   }
   const [left, right] = Array.isArray(value) ? ['[', ']'] : ['{', '}']
-  if (!entries.length) return <div className="json-row">{key}{left + right}</div>
+  if (!entries.length)
+    return (
+      <div className="json-row">
+        {key}
+        {left + right}
+      </div>
+    )
   return (
     <div className="json-branch">
       <button type="button" className="json-row is-branch" aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -86,7 +103,8 @@ function Entry({ name, value, depth }: { name: string | null; value: Value; dept
 
 function Leaf({ value }: { value: Exclude<Value, object> | null }) {
   const [all, setAll] = useState(false)
-  if (typeof value !== 'string') return <span className={`json-${value === null ? 'null' : typeof value}`}>{String(value)}</span>
+  if (typeof value !== 'string')
+    return <span className={`json-${value === null ? 'null' : typeof value}`}>{String(value)}</span>
   const cut = !all && value.length > 2000
   return (
     <span className="json-string">

@@ -1,10 +1,33 @@
-import { createTheme, localStorageColorSchemeManager, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core'
+import {
+  createTheme,
+  localStorageColorSchemeManager,
+  type CSSVariablesResolver,
+  type MantineColorsTuple,
+} from '@mantine/core'
 
 const cobalt: MantineColorsTuple = [
-  '#eef2ff', '#d8e0ff', '#b7c5ff', '#a3b6ff', '#8ea6ff', '#5f7ff0', '#2b50d8', '#2444bb', '#1c3798', '#142a78',
+  '#eef2ff',
+  '#d8e0ff',
+  '#b7c5ff',
+  '#a3b6ff',
+  '#8ea6ff',
+  '#5f7ff0',
+  '#2b50d8',
+  '#2444bb',
+  '#1c3798',
+  '#142a78',
 ]
 const dark: MantineColorsTuple = [
-  '#e6e9ef', '#c2c9d4', '#9aa4b5', '#6b7687', '#2b323e', '#222834', '#171b23', '#0f1218', '#0b0e13', '#07090c',
+  '#e6e9ef',
+  '#c2c9d4',
+  '#9aa4b5',
+  '#6b7687',
+  '#2b323e',
+  '#222834',
+  '#171b23',
+  '#0f1218',
+  '#0b0e13',
+  '#07090c',
 ]
 
 const small = { defaultProps: { size: 'sm' } }

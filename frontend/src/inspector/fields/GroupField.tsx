@@ -18,7 +18,13 @@ export function GroupField({ schema, label, error, value, path, messages, onChan
       <legend>{label}</legend>
       {schema.description && <p className="group-help">{schema.description}</p>}
       {error && <p className="group-error">{error}</p>}
-      <ObjectFields schema={schema} value={asObject(value)} onChange={onChange && set} path={path} messages={messages} />
+      <ObjectFields
+        schema={schema}
+        value={asObject(value)}
+        onChange={onChange && set}
+        path={path}
+        messages={messages}
+      />
     </fieldset>
   )
 }

@@ -27,7 +27,7 @@ export function JsonField(props: FieldProps) {
         value={text}
         onChange={onChange && set}
         language="json"
-        placeholder={schema['x-placeholder'] ?? '{ }'}
+        placeholder={schema['x-placeholder'] ?? (schema.type === 'array' ? '[ ]' : '{ }')}
         invalid={broken || Boolean(error)}
       />
     </FieldFrame>

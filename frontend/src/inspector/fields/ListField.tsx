@@ -18,7 +18,10 @@ export function ListField(props: FieldProps & { item: Schema }) {
   const rows = value ?? []
   const set = (next: Json[], at: string) => onChange?.(next.length || props.required ? next : undefined, at)
   const edit = (index: number, next: Json | undefined, at: string) =>
-    set(rows.map((row, place) => (place === index ? (next ?? blank(item)) : row)), at)
+    set(
+      rows.map((row, place) => (place === index ? (next ?? blank(item)) : row)),
+      at,
+    )
   return (
     <FieldFrame {...props}>
       {rows.map((row, index) => (
@@ -45,14 +48,27 @@ export function ListField(props: FieldProps & { item: Schema }) {
             )}
           </div>
           {onChange && (
-            <ActionIcon aria-label={`Remove ${label} ${index + 1}`} onClick={() => set(rows.filter((_, at) => at !== index), path)}>
+            <ActionIcon
+              aria-label={`Remove ${label} ${index + 1}`}
+              onClick={() =>
+                set(
+                  rows.filter((_, at) => at !== index),
+                  path,
+                )
+              }
+            >
               <IconX size={15} />
             </ActionIcon>
           )}
         </div>
       ))}
       {onChange && (
-        <Button variant="subtle" size="compact-sm" leftSection={<IconPlus size={14} />} onClick={() => set([...rows, blank(item)], path)}>
+        <Button
+          variant="subtle"
+          size="compact-sm"
+          leftSection={<IconPlus size={14} />}
+          onClick={() => set([...rows, blank(item)], path)}
+        >
           Add
         </Button>
       )}

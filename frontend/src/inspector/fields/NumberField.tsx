@@ -13,7 +13,9 @@ export function NumberField(props: FieldProps & { whole: boolean }) {
           {...frameProps(props)}
           value={typeof value === 'number' ? value : ''}
           onChange={(next) => onChange?.(typeof next === 'number' ? next : undefined, path)}
-          placeholder={schema['x-placeholder'] ?? (typeof schema.default === 'number' ? String(schema.default) : undefined)}
+          placeholder={
+            schema['x-placeholder'] ?? (typeof schema.default === 'number' ? String(schema.default) : undefined)
+          }
           min={schema.minimum}
           max={schema.maximum}
           clampBehavior="none"

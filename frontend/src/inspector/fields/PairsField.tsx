@@ -54,7 +54,12 @@ export function PairsField(props: FieldProps) {
         </div>
       ))}
       {onChange && (
-        <Button variant="subtle" size="compact-sm" leftSection={<IconPlus size={14} />} onClick={() => set([...shown, ['', '']])}>
+        <Button
+          variant="subtle"
+          size="compact-sm"
+          leftSection={<IconPlus size={14} />}
+          onClick={() => set([...shown, ['', '']])}
+        >
           Add
         </Button>
       )}
@@ -63,7 +68,9 @@ export function PairsField(props: FieldProps) {
 }
 
 const isPairs = (value: Json | undefined): value is Record<string, string> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) &&
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
   Object.values(value).every((entry) => typeof entry === 'string')
 
 const toObject = (rows: Pair[]): JsonObject => Object.fromEntries(rows.filter(([key]) => key !== ''))

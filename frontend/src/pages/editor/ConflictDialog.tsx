@@ -21,8 +21,8 @@ export function ConflictDialog({ id, theirs, saving }: { id: string; theirs: Ver
     <Modal opened onClose={saving.dismissConflict} title="Somebody saved before you" size="lg">
       <div className="form">
         <p>
-          You edited version {base}; version {theirs.version} was saved at {formatFull(theirs.created_at)}. Nothing is overwritten.
-          Between theirs and yours:
+          You edited version {base}; version {theirs.version} was saved at {formatFull(theirs.created_at)}. Nothing is
+          overwritten. Between theirs and yours:
         </p>
         <ul className="differences">
           {describe(compare(theirs.graph, mine)).map((line) => (

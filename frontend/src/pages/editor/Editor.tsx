@@ -72,20 +72,43 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const add = ({ type }: NodeType) => {
     const [only] = selection.nodes.size === 1 ? selection.nodes : []
     const middle = document.querySelector('.editor-canvas')?.getBoundingClientRect()
-    const at = flow.screenToFlowPosition({ x: (middle?.x ?? 0) + (middle?.width ?? 0) / 2, y: (middle?.y ?? 0) + (middle?.height ?? 0) / 2 })
+    const at = flow.screenToFlowPosition({
+      x: (middle?.x ?? 0) + (middle?.width ?? 0) / 2,
+      y: (middle?.y ?? 0) + (middle?.height ?? 0) / 2,
+    })
     const corner = { x: at.x - nodeSize.width / 2, y: at.y - nodeSize.height / 2 }
-    const id = addStep(catalog, { type, params: paramsOf(catalog, type), at: corner, onEdge: null, after: only ?? null })
+    const id = addStep(catalog, {
+      type,
+      params: paramsOf(catalog, type),
+      at: corner,
+      onEdge: null,
+      after: only ?? null,
+    })
     show(id)
   }
   const show = (id: string) => {
     const position = nodeById(useEditor.getState().history.present, id)?.position
-    if (position) void flow.setCenter(position.x + nodeSize.width / 2, position.y + nodeSize.height / 2, { zoom: Math.max(flow.getZoom(), 0.8), duration: 120 })
+    if (position)
+      void flow.setCenter(position.x + nodeSize.width / 2, position.y + nodeSize.height / 2, {
+        zoom: Math.max(flow.getZoom(), 0.8),
+        duration: 120,
+      })
   }
+  /** The inspector takes its place from the canvas; a step that it would push out of sight is brought back. */
+  const reveal = (id: string) =>
+    requestAnimationFrame(() => {
+      const card = document.querySelector(`[data-testid="node-${id}"]`)?.getBoundingClientRect()
+      const room = document.querySelector('.editor-canvas')?.getBoundingClientRect()
+      if (card && room && (card.right > room.right || card.left < room.left)) show(id)
+    })
   const showProblem = ({ node_id, field }: Problem) => {
     if (!node_id) return
     select([node_id])
     show(node_id)
-    if (field) requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(fieldId(fieldPath(field)))?.focus()))
+    if (field)
+      requestAnimationFrame(() =>
+        requestAnimationFrame(() => document.getElementById(fieldId(fieldPath(field)))?.focus()),
+      )
   }
   const [chosen] = selection.nodes.size === 1 ? selection.nodes : []
   const settings = chosen !== undefined && (
@@ -94,7 +117,14 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
 
   return (
     <main className="page">
-      <EditorBar workflow={workflow} problems={problems} saving={saving} around={around} onShow={showProblem} readOnly={Boolean(phone)} />
+      <EditorBar
+        workflow={workflow}
+        problems={problems}
+        saving={saving}
+        around={around}
+        onShow={showProblem}
+        readOnly={Boolean(phone)}
+      />
       {restored !== null && (
         <div className="restored" role="status">
           <span className="grow">Your unsaved changes of {formatFull(new Date(restored).toISOString())} are back.</span>
@@ -111,18 +141,37 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
         <div className="editor-canvas">
           {!phone && (
             <Tooltip label={showPalette ? 'Hide the steps' : 'Show the steps'}>
-              <ActionIcon className="palette-toggle" variant="default" aria-label={showPalette ? 'Hide the steps' : 'Show the steps'} onClick={() => setShowPalette(!showPalette)}>
+              <ActionIcon
+                className="palette-toggle"
+                variant="default"
+                aria-label={showPalette ? 'Hide the steps' : 'Show the steps'}
+                onClick={() => setShowPalette(!showPalette)}
+              >
                 <IconLayoutSidebarLeftExpand size={17} style={{ transform: showPalette ? 'scaleX(-1)' : undefined }} />
               </ActionIcon>
             </Tooltip>
           )}
-          <Canvas graph={graph} catalog={catalog} selection={selection} onSelect={updateSelection} editing={phone ? undefined : editing} />
+          <Canvas
+            graph={graph}
+            catalog={catalog}
+            selection={selection}
+            onSelect={updateSelection}
+            editing={phone ? undefined : editing}
+            onOpen={reveal}
+          />
           {graph.nodes.length === 0 && <p className="canvas-hint">Drag a step here from the left, or press N.</p>}
         </div>
         {!phone && settings && <div className="editor-side">{settings}</div>}
       </div>
       {phone && (
-        <Drawer opened={Boolean(settings)} onClose={() => select([])} position="bottom" size="80%" withCloseButton={false} padding={0}>
+        <Drawer
+          opened={Boolean(settings)}
+          onClose={() => select([])}
+          position="bottom"
+          size="80%"
+          withCloseButton={false}
+          padding={0}
+        >
           {settings}
         </Drawer>
       )}

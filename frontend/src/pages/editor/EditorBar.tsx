@@ -1,6 +1,12 @@
 import { ActionIcon, Button, Tooltip } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconArrowBackUp, IconArrowForwardUp, IconHistory, IconPlayerPlayFilled, IconSitemap } from '@tabler/icons-react'
+import {
+  IconArrowBackUp,
+  IconArrowForwardUp,
+  IconHistory,
+  IconPlayerPlayFilled,
+  IconSitemap,
+} from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -27,7 +33,9 @@ type Props = {
 export function EditorBar({ workflow, problems, saving, around, onShow, readOnly }: Props) {
   const dirty = useEditor(isDirty)
   const base = useEditor((state) => state.base)
-  const blocked = problems.length ? `Mend ${problems.length === 1 ? 'the problem' : `the ${problems.length} problems`} first` : null
+  const blocked = problems.length
+    ? `Mend ${problems.length === 1 ? 'the problem' : `the ${problems.length} problems`} first`
+    : null
   const live = workflow.published_version === base && !dirty
   return (
     <header className="bar">
@@ -36,7 +44,10 @@ export function EditorBar({ workflow, problems, saving, around, onShow, readOnly
       </Link>
       <span className="dim wide-only">/</span>
       <Name workflow={workflow} />
-      <span className="chip" title={workflow.published_version === null ? 'Not published' : `Version ${workflow.published_version} is live`}>
+      <span
+        className="chip"
+        title={workflow.published_version === null ? 'Not published' : `Version ${workflow.published_version} is live`}
+      >
         v{base}
         {live && ' live'}
       </span>
@@ -84,7 +95,13 @@ export function EditorBar({ workflow, problems, saving, around, onShow, readOnly
 }
 
 /** A button that cannot be pressed says why. */
-function Reasoned({ reason, children }: { reason: string | null; children: React.ReactElement<{ disabled?: boolean }> }) {
+function Reasoned({
+  reason,
+  children,
+}: {
+  reason: string | null
+  children: React.ReactElement<{ disabled?: boolean }>
+}) {
   if (reason === null) return children
   return (
     <Tooltip label={reason} events={{ hover: true, focus: true, touch: true }}>

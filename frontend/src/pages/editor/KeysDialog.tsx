@@ -14,7 +14,10 @@ const fixed: [string, string[]][] = [
 
 export function KeysDialog({ onClose }: { onClose: () => void }) {
   const state = useEditor.getState()
-  const own = Object.values<Action>(actions).map((action): [string, string[]] => [action.label(state).trim(), action.keys])
+  const own = Object.values<Action>(actions).map((action): [string, string[]] => [
+    action.label(state).trim(),
+    action.keys,
+  ])
   return (
     <Modal opened onClose={onClose} title="Shortcuts">
       <table className="keys">

@@ -35,7 +35,9 @@ export function ProblemsMenu({ problems, onShow }: Props) {
             <li key={index}>
               <button type="button" onClick={() => show(problem)}>
                 <span>{problem.message}</span>
-                <small className="mono">{[problem.node_id, problem.field].filter(Boolean).join(' · ') || problem.code}</small>
+                <small className="mono">
+                  {[problem.node_id, problem.field].filter(Boolean).join(' · ') || problem.code}
+                </small>
               </button>
             </li>
           ))}

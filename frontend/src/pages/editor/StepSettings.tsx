@@ -19,7 +19,11 @@ export function StepSettings({ id, catalog, problems, readOnly }: Props) {
       node={node}
       type={catalog.get(node.type)}
       problems={own}
-      onChange={readOnly ? undefined : (patch, label, path) => change(label, (graph) => patchNode(graph, id, patch), `${id} ${path}`)}
+      onChange={
+        readOnly
+          ? undefined
+          : (patch, label, path) => change(label, (graph) => patchNode(graph, id, patch), `${id} ${path}`)
+      }
       onRename={readOnly ? undefined : (next) => rename(id, next)}
       onRemove={readOnly ? undefined : removeChosen}
       onClose={() => select([])}

@@ -20,7 +20,12 @@ export function onPaste(event: ClipboardEvent): void {
   if (isTyping(event.target) || text.trim() === '') return
   event.preventDefault()
   const pasted = pasteText(currentGraph(), text, { x: 48, y: 48 })
-  if (!pasted) return void notifications.show({ color: 'red', title: 'Nothing was pasted', message: 'The clipboard does not hold steps. Copy some steps first.' })
+  if (!pasted)
+    return void notifications.show({
+      color: 'red',
+      title: 'Nothing was pasted',
+      message: 'The clipboard does not hold steps. Copy some steps first.',
+    })
   change(pasted.ids.length === 1 ? 'Paste step' : `Paste ${pasted.ids.length} steps`, () => pasted.graph)
   select(pasted.ids)
 }

@@ -32,7 +32,11 @@ export function formOf(graph: Graph): Schema | null {
 }
 
 const isField = (value: Json): value is Json & FormField =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && typeof value.name === 'string' && value.name !== ''
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  typeof value.name === 'string' &&
+  value.name !== ''
 
 /** An option may be a bare value or an object that names one. */
 const optionValue = (option: Json): Json =>
@@ -53,17 +57,23 @@ function toSchema(fields: FormField[]): Schema {
 
 export function firstValues(form: Schema | null): JsonObject {
   const entries = Object.entries(form?.properties ?? {})
-  return Object.fromEntries(entries.flatMap(([name, { default: value }]) => (value === undefined ? [] : [[name, value]])))
+  return Object.fromEntries(
+    entries.flatMap(([name, { default: value }]) => (value === undefined ? [] : [[name, value]])),
+  )
 }
 
 /** A switch that was never touched is off, not missing. */
 export function toInput(form: Schema, values: JsonObject): JsonObject {
   const entries = Object.entries(form.properties ?? {})
-  const off = entries.filter(([name, field]) => field.type === 'boolean' && !(name in values)).map(([name]) => [name, false])
+  const off = entries
+    .filter(([name, field]) => field.type === 'boolean' && !(name in values))
+    .map(([name]) => [name, false])
   return { ...Object.fromEntries(off), ...values }
 }
 
 export function missingOf(form: Schema, values: JsonObject): string[] {
   const names = (form.required ?? []).filter((name) => form.properties?.[name]?.type !== 'boolean')
-  return names.filter((name) => values[name] === undefined || values[name] === '').map((name) => form.properties?.[name]?.title ?? name)
+  return names
+    .filter((name) => values[name] === undefined || values[name] === '')
+    .map((name) => form.properties?.[name]?.title ?? name)
 }

@@ -34,10 +34,14 @@ export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
   const { run, rows, view, active } = watched
   const onTab = (tab: Tab) => void navigate({ search: (old) => ({ ...old, tab }), replace: true })
   const attempt = step?.attempts.find((one) => one.attempt === search.attempt) ?? step?.last
-  const row = rows.find((one) => one.node_id === step?.nodeId && one.item === step?.item && one.attempt === attempt?.attempt)
+  const row = rows.find(
+    (one) => one.node_id === step?.nodeId && one.item === step?.item && one.attempt === attempt?.attempt,
+  )
   const lines = useMemo(() => {
     if (!step) return nodeId === undefined ? view.logs : []
-    return view.logs.filter((line) => line.nodeId === step.nodeId && line.item === step.item && line.attempt === attempt?.attempt)
+    return view.logs.filter(
+      (line) => line.nodeId === step.nodeId && line.item === step.item && line.attempt === attempt?.attempt,
+    )
   }, [view.logs, step, nodeId, attempt?.attempt])
 
   if (nodeId !== undefined) {

@@ -15,7 +15,10 @@ import { formatDuration, formatFull } from '../../util/time'
 
 type Props = { run: Run; connection: Connection; cancelling: boolean; now: number }
 
-const words: Partial<Record<Connection, string>> = { lost: 'Connection lost, trying again…', refused: 'Not live: reload to see news' }
+const words: Partial<Record<Connection, string>> = {
+  lost: 'Connection lost, trying again…',
+  refused: 'Not live: reload to see news',
+}
 
 export function RunBar({ run, connection, cancelling, now }: Props) {
   const cancel = useMutation({
@@ -23,7 +26,9 @@ export function RunBar({ run, connection, cancelling, now }: Props) {
     onError: (error) => notifications.show({ color: 'red', title: 'Not cancelled', message: errorText(error) }),
   })
   const asked = cancelling || cancel.isSuccess || Boolean(run.cancel_requested_at)
-  const took = run.started_at ? formatDuration((run.finished_at ? Date.parse(run.finished_at) : now) - Date.parse(run.started_at)) : null
+  const took = run.started_at
+    ? formatDuration((run.finished_at ? Date.parse(run.finished_at) : now) - Date.parse(run.started_at))
+    : null
   return (
     <header className="bar">
       <Link to={pages.runs} className="crumb wide-only">
@@ -35,7 +40,7 @@ export function RunBar({ run, connection, cancelling, now }: Props) {
       <span data-testid="run-status">
         <StateBadge state={run.status} />
       </span>
-      {took && <span className="num dim">{took}</span>}
+      {took && <span className="num dim nowrap">{took}</span>}
       <span className="dim wide-only clip" title={run.id}>
         {formatFull(run.started_at ?? run.created_at)}, {run.trigger}
       </span>
@@ -54,6 +59,8 @@ export function RunBar({ run, connection, cancelling, now }: Props) {
       )}
       <Button
         variant="default"
+        className="icon-on-phone"
+        aria-label="Edit the workflow"
         leftSection={<IconPencil size={15} />}
         renderRoot={(props) => <Link {...props} to="/workflows/$id" params={{ id: run.workflow_id }} />}
       >

@@ -35,15 +35,24 @@ export function RunView({ run: first, graph: stored, catalog }: Props) {
   const step = steps.find((one) => one.key === search.step)
   const nodeId = step?.nodeId ?? (graph.nodes.some((node) => node.id === search.step) ? search.step : undefined)
 
-  const names = useMemo(() => new Map(graph.nodes.map((node) => [node.id, node.name || catalog.get(node.type)?.title || node.id])), [graph, catalog])
+  const names = useMemo(
+    () => new Map(graph.nodes.map((node) => [node.id, node.name || catalog.get(node.type)?.title || node.id])),
+    [graph, catalog],
+  )
   const nameOf = useCallback((id: string) => names.get(id) ?? id, [names])
-  const selection = useMemo<Selection>(() => ({ nodes: new Set(nodeId === undefined ? [] : [nodeId]), edges: noEdges }), [nodeId])
+  const selection = useMemo<Selection>(
+    () => ({ nodes: new Set(nodeId === undefined ? [] : [nodeId]), edges: noEdges }),
+    [nodeId],
+  )
   const marks = useMemo(() => marksOf(graph, steps, now), [graph, steps, now])
   useEffect(() => (setProblems(new Map()), setMarks(marks)), [marks])
 
   const choose = useCallback(
     (key: string | undefined, attempt?: number) =>
-      void navigate({ search: (old) => ({ ...old, step: key, attempt, tab: key === undefined ? undefined : old.tab }), replace: true }),
+      void navigate({
+        search: (old) => ({ ...old, step: key, attempt, tab: key === undefined ? undefined : old.tab }),
+        replace: true,
+      }),
     [navigate],
   )
   const onSelect = useCallback(

@@ -8,7 +8,14 @@ import type { Run, StepRow } from '../../api/types'
 import { mergeRows, toSteps, type RunView, type StepView } from '../../runs/fold'
 import { useLiveRun, type LiveRun } from '../../runs/stream'
 
-export type Watched = { run: Run; rows: StepRow[]; steps: StepView[]; view: RunView; connection: LiveRun['connection']; active: boolean }
+export type Watched = {
+  run: Run
+  rows: StepRow[]
+  steps: StepView[]
+  view: RunView
+  connection: LiveRun['connection']
+  active: boolean
+}
 
 const noRows: StepRow[] = []
 
