@@ -6,6 +6,7 @@
 
 mod path;
 mod pool;
+mod position;
 mod script;
 mod wire;
 pub(crate) mod worker;
@@ -133,3 +134,6 @@ impl Evaluate for JavaScript {
         Box::pin(self.send(Mode::Expression, path::bare(code), scope))
     }
 }
+
+#[cfg(test)]
+mod tests;

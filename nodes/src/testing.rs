@@ -120,7 +120,7 @@ pub(crate) fn config() -> ServicesConfig {
 }
 
 /// The JavaScript worker, which cargo builds beside the tests.
-fn worker() -> PathBuf {
+pub(crate) fn worker() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().parent().unwrap().join("flowforge-js-worker");
     assert!(program.exists(), "build it first: cargo build -p flowforge-nodes --bins");

@@ -92,7 +92,7 @@ mod tests {
         bench.fails(json!({"code": "throw new Error('no such customer')"}), "SCRIPT_ERROR", "no such customer").await;
         bench.fails(json!({"code": "throw {code: 7}"}), "SCRIPT_ERROR", "7").await;
         bench.fails(json!({"code": "let a = 1;\nreturn a +;"}), "SCRIPT_ERROR", "line 2").await;
-        bench.fails(json!({"code": "return 10n"}), "SCRIPT_ERROR", "BigInt").await;
+        bench.fails(json!({"code": "return 10n"}), "SCRIPT_ERROR", "bigint").await;
         bench.fails(json!({"code": "const a = {}; a.a = a; return a"}), "SCRIPT_ERROR", "cyclic").await;
     }
 

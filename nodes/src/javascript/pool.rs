@@ -2,12 +2,13 @@
 
 use std::{
     io,
-    process::Stdio,
+    os::unix::process::ExitStatusExt,
+    process::{ExitStatus, Stdio},
     sync::{Mutex, PoisonError},
 };
 
 use flowforge_core::node::NodeError;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
@@ -52,22 +53,24 @@ impl Pool {
     /// Sends a request to a free child; waits for one when all are busy.
     pub(super) async fn evaluate(&self, request: &[u8]) -> Result<Value, NodeError> {
         let _place = self.places.acquire().await.map_err(|_| unavailable(&io::Error::other("the pool is closed")))?;
-        let mut worker = match self.take() {
-            Some(worker) => worker,
-            None => self.start().await.map_err(|fault| unavailable(&fault))?,
-        };
-        match timeout(self.config.time, worker.ask(request, self.config.output)).await {
-            Err(_) => {
-                let seconds = self.config.time.as_secs_f64();
-                Err(NodeError::fatal(
-                    "SCRIPT_TIMEOUT",
-                    format!("the script was stopped after {seconds} seconds; make it do less"),
-                ))
+        if let Some(worker) = self.take() {
+            match self.lend(worker, request).await {
+                Err(Death::FromOutside) => {}
+                Err(Death::ByScript(fault)) => return Err(fault),
+                Ok(value) => return value,
             }
+        }
+        let worker = self.start().await.map_err(|fault| unavailable(&fault))?;
+        self.lend(worker, request).await.unwrap_or_else(|death| Err(death.into()))
+    }
+
+    async fn lend(&self, mut worker: Worker, request: &[u8]) -> Result<Result<Value, NodeError>, Death> {
+        match timeout(self.config.time, worker.ask(request, self.config.output)).await {
+            Err(_) => Err(Death::ByScript(self.too_slow())),
             Ok(Err(_)) => Err(self.autopsy(worker).await),
             Ok(Ok(answer)) => {
                 self.give_back(worker);
-                read(&answer)
+                Ok(read(&answer))
             }
         }
     }
@@ -96,8 +99,21 @@ impl Pool {
         }
     }
 
+    fn too_slow(&self) -> NodeError {
+        let seconds = self.config.time.as_secs_f64();
+        NodeError::fatal("SCRIPT_TIMEOUT", format!("the script was stopped after {seconds} seconds; make it do less"))
+    }
+
+    #[cfg(test)]
+    pub(super) async fn kill_idle(&self) {
+        let pids: Vec<u32> = self.idle.lock().unwrap().iter().filter_map(|worker| worker.child.id()).collect();
+        for pid in pids {
+            assert!(Command::new("kill").arg("-9").arg(pid.to_string()).status().await.unwrap().success());
+        }
+    }
+
     /// Why a child died, from its last words and its signal.
-    async fn autopsy(&self, mut worker: Worker) -> NodeError {
+    async fn autopsy(&self, mut worker: Worker) -> Death {
         let mut words = Vec::new();
         // A child that closed its pipe but lives on is killed with its handle.
         let seen = timeout(self.config.time, async {
@@ -107,15 +123,40 @@ impl Pool {
         let status = seen.await.ok().flatten();
         let words = String::from_utf8_lossy(&words);
         tracing::debug!(?status, %words, "a JavaScript worker died");
+        match status.and_then(|status| status.signal()) {
+            Some(libc::SIGKILL) => Death::FromOutside,
+            Some(libc::SIGXCPU) => Death::ByScript(self.too_slow()),
+            _ => Death::ByScript(self.cause(&words, status)),
+        }
+    }
+
+    fn cause(&self, words: &str, status: Option<ExitStatus>) -> NodeError {
         let megabytes = self.config.memory >> 20;
-        if words.contains("memory allocation of") || words.contains("capacity overflow") || words.contains("out of memory") {
+        if words.contains("memory allocation of") || words.contains("capacity overflow") {
             return NodeError::fatal("OUT_OF_MEMORY", format!("the script needed more than the {megabytes} MiB it may use"));
         }
-        if words.contains("overflowed its stack") || words.contains("stack overflow") {
+        if words.contains("overflowed its stack") {
             return NodeError::fatal("SCRIPT_CRASHED", "the script nested too deeply and overflowed its stack");
         }
         let how = status.map_or_else(|| "without a trace".to_owned(), |status| status.to_string());
         NodeError::fatal("SCRIPT_CRASHED", format!("the script ended its worker ({how}); it was limited to {megabytes} MiB"))
+    }
+}
+
+/// How a child came to its end.
+enum Death {
+    /// Somebody killed it, perhaps while it was idle: the script has nothing to do with it.
+    FromOutside,
+    /// The script did something that ended it.
+    ByScript(NodeError),
+}
+
+impl From<Death> for NodeError {
+    fn from(death: Death) -> Self {
+        match death {
+            Death::FromOutside => Self::retry("SCRIPT_CRASHED", "the script's worker was killed from outside; try again"),
+            Death::ByScript(fault) => fault,
+        }
     }
 }
 
@@ -141,7 +182,8 @@ fn read(answer: &[u8]) -> Result<Value, NodeError> {
             .map_err(|fault| NodeError::fatal("SCRIPT_ERROR", format!("the script's value cannot be taken as JSON: {fault}"))),
         Some((&FAULT, json)) => {
             let fault: Fault = serde_json::from_slice(json).map_err(|_| nonsense())?;
-            Err(NodeError { code: fault.code.into(), ..NodeError::fatal("SCRIPT_ERROR", fault.message) })
+            let details = fault.line.map_or(Value::Null, |line| json!({ "line": line }));
+            Err(NodeError { code: fault.code.into(), details, ..NodeError::fatal("SCRIPT_ERROR", fault.message) })
         }
         _ => Err(nonsense()),
     }

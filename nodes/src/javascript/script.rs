@@ -1,7 +1,7 @@
 //! One evaluation, in a context of its own.
 
 use boa_engine::{
-    Context, JsError, JsObject, JsResult, JsString, JsValue,
+    Context, JsError, JsNativeError, JsObject, JsResult, JsValue, Source,
     builtins::promise::PromiseState,
     error::{EngineError, RuntimeLimitError},
     js_string,
@@ -9,7 +9,10 @@ use boa_engine::{
 use flowforge_core::expression::references_in_script;
 use serde_json::{Value, json};
 
-use super::wire::{Fault, Mode, Request};
+use super::{
+    position,
+    wire::{Fault, Mode, Request},
+};
 
 /// What a script may call its names; those that are not given are `undefined`.
 const NAMES: [&str; 8] = ["input", "steps", "trigger", "run", "workflow", "item", "items", "index"];
@@ -26,7 +29,7 @@ pub(super) fn evaluate(request: &Request) -> Result<String, Fault> {
     context.runtime_limits_mut().set_loop_iteration_limit(LOOPS);
     context.runtime_limits_mut().set_recursion_limit(RECURSION);
     context.runtime_limits_mut().set_backtrace_limit(8);
-    let faulty = |fault: JsError| explain(&fault, request);
+    let faulty = |fault: JsError| explain(&fault);
     // Taken before the script runs, so that a script that replaces it cannot choose what is sent.
     let stringify = stringify(&mut context).map_err(faulty)?;
     let function = function(request, &mut context).map_err(faulty)?;
@@ -42,19 +45,18 @@ pub(super) fn evaluate(request: &Request) -> Result<String, Fault> {
 fn stringify(context: &mut Context) -> JsResult<JsObject> {
     let json = context.intrinsics().objects().json();
     let function = json.get(js_string!("stringify"), context)?;
-    function.as_callable().ok_or_else(|| JsError::from_opaque(js_string!("JSON.stringify is missing").into()))
+    function.as_callable().ok_or_else(|| JsNativeError::typ().with_message("JSON.stringify is missing").into())
 }
 
-/// The code as a function of its names. The engine's own constructor keeps body and head apart, so no code can close its function.
+/// The code as a function of its names, on the second line of a source of its own, so that a brace too many is a fault.
 fn function(request: &Request, context: &mut Context) -> JsResult<JsObject> {
-    let constructors = context.intrinsics().constructors();
-    let (constructor, body) = match request.mode {
-        Mode::Body => (constructors.async_function().constructor(), request.code.clone()),
-        Mode::Expression | Mode::Filter => (constructors.function().constructor(), format!("return ({}\n)", request.code)),
+    let (code, names) = (&request.code, NAMES.join(", "));
+    let source = match request.mode {
+        Mode::Body => format!("(async function ({names}) {{\n{code}\n}})"),
+        Mode::Expression | Mode::Filter => format!("(function ({names}) {{ return (\n{code}\n); }})"),
     };
-    let head = JsString::from(NAMES.join(",")).into();
-    let made = constructor.call(&JsValue::undefined(), &[head, JsString::from(body).into()], context)?;
-    made.as_callable().ok_or_else(|| JsError::from_opaque(js_string!("the code is no function").into()))
+    let made = context.eval(Source::from_bytes(&source))?;
+    made.as_callable().ok_or_else(|| JsNativeError::syntax().with_message("the code closes more than it opens").into())
 }
 
 fn names(request: &Request, context: &mut Context) -> JsResult<Vec<JsValue>> {
@@ -77,7 +79,7 @@ fn filter(request: &Request, function: &JsObject, names: &mut [JsValue], context
     let mut kept = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let faulty = |fault: JsError| {
-            let fault = explain(&fault, request);
+            let fault = explain(&fault);
             Fault { message: format!("item {index}: {}", fault.message), ..fault }
         };
         names[ITEM] = JsValue::from_json(item, context).map_err(faulty)?;
@@ -109,7 +111,7 @@ fn call(function: &JsObject, names: &[JsValue], context: &mut Context) -> Result
 }
 
 /// What went wrong, for a person: the message and the line in their own code.
-fn explain(fault: &JsError, request: &Request) -> Fault {
+fn explain(fault: &JsError) -> Fault {
     match fault.as_engine() {
         Some(EngineError::RuntimeLimit(RuntimeLimitError::LoopIteration)) => {
             return Fault::new("SCRIPT_TIMEOUT", format!("a loop turned {LOOPS} times and was stopped; make the script do less"));
@@ -119,6 +121,6 @@ fn explain(fault: &JsError, request: &Request) -> Fault {
         }
         _ => {}
     }
-    let _ = request;
-    Fault::new("SCRIPT_ERROR", fault.to_string())
+    let (message, line) = position::of(&fault.to_string());
+    Fault { line, ..Fault::new("SCRIPT_ERROR", message) }
 }

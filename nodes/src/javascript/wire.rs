@@ -53,11 +53,13 @@ pub(super) struct Fault {
     pub(super) code: String,
     /// What happened, and where.
     pub(super) message: String,
+    /// The line in the author's code, from 1.
+    pub(super) line: Option<u32>,
 }
 
 impl Fault {
     pub(super) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into() }
+        Self { code: code.to_owned(), message: message.into(), line: None }
     }
 }
 
