@@ -68,7 +68,7 @@ async fn a_wrong_password_is_told_and_not_shown(forge: Forge) {
     assert!(!forge.server.log().contains("wrong-canary-pass"));
 }
 
-/// Nothing that is shown or left behind has the password; only the saved graph may, where its author put it.
+/// Nothing that is shown or left behind has the password.
 async fn the_password_stays_out_of_sight(forge: Forge) {
     let remote = Remote::start().await;
     let graph = chain(&[

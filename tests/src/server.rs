@@ -142,7 +142,9 @@ fn binary() -> PathBuf {
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(folder).env("FLOWFORGE_DATA_DIR", folder.join("data"));
-    command.env("FLOWFORGE_EGRESS_ALLOW", "127.0.0.0/8").kill_on_drop(true);
+    command.env("FLOWFORGE_EGRESS_ALLOW", "127.0.0.0/8").env("FLOWFORGE_SECRET_GIT_PASSWORD", crate::Remote::PASSWORD);
+    // Runs of a killed server are taken over soon.
+    command.env("FLOWFORGE_LEASE_MS", "3000").kill_on_drop(true);
     command
 }
 
