@@ -70,19 +70,17 @@ impl Expression {
 /// The steps that a script refers to as `steps.<id>`; `None` when it uses `steps` in any other way.
 pub fn references_in_script(code: &str) -> Option<Vec<NodeId>> {
     let mut found = Vec::new();
-    let mut rest = code;
-    while let Some(at) = rest.find("steps") {
-        let before = rest[..at].chars().next_back();
-        let after = &rest[at + "steps".len()..];
-        let inside_a_word = before.is_some_and(|c| is_word(c) || c == '.') || after.starts_with(is_word);
-        if !inside_a_word {
-            let id: String = after.strip_prefix('.')?.chars().take_while(|c| is_word(*c)).collect();
-            if id.is_empty() {
-                return None;
-            }
-            found.push(NodeId::from(id.as_str()));
+    for (at, steps) in code.match_indices("steps") {
+        let (before, after) = (&code[..at], &code[at + steps.len()..]);
+        let is_field = before.ends_with('.') && !before.ends_with("...");
+        if is_field || before.ends_with(is_word) || after.starts_with(is_word) {
+            continue;
         }
-        rest = after;
+        let id: String = after.strip_prefix('.')?.chars().take_while(|c| is_word(*c)).collect();
+        if id.is_empty() {
+            return None;
+        }
+        found.push(NodeId::from(id.as_str()));
     }
     Some(found)
 }

@@ -3,12 +3,13 @@
 //! A compiled graph numbers its steps in topological order, so a step's number is also its place in the queue, and keeps
 //! for each step what a transition needs: in-degree, successors by port, parsed templates.
 
+mod before;
 mod check;
 mod references;
 
 use std::{collections::HashMap, sync::Arc};
 
-use petgraph::{algo::tarjan_scc, graph::DiGraph, visit::EdgeRef};
+use petgraph::{algo::kosaraju_scc, graph::DiGraph, visit::EdgeRef};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     document::{Document, EdgeDocument, NodeDocument, OnError},
     id::NodeId,
     node::ERROR_PORT,
-    problem::Problem,
+    problem::{Problem, short},
     retry::RetryPolicy,
     template::Template,
 };
@@ -124,17 +125,20 @@ impl Graph {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let net = net(document);
+        problems.extend(check::settings(document));
         problems.extend(check::nodes(document, catalog));
         problems.extend(check::edges(document, catalog));
-        let (net, order) = match ordered(document) {
-            Ok(found) => found,
+        problems.extend(check::reachable(document, catalog, &net));
+        let order = match ordered(document, &net) {
+            Ok(order) => order,
             Err(cycles) => {
                 problems.extend(cycles);
                 return Err(problems);
             }
         };
-        problems.extend(check::reachable(document, catalog, &net));
-        if !problems.is_empty() {
+        // What a name means can be said only where every node is known and no two share a name.
+        if problems.iter().any(|problem| matches!(problem.code.as_str(), "unknown_type" | "duplicate_node")) {
             return Err(problems);
         }
         let mut graph = Self::assemble(document, catalog, &net, &order);
@@ -203,8 +207,7 @@ pub(crate) type Net = DiGraph<usize, usize>;
 /// Nodes in topological order, or a problem for every cycle.
 ///
 /// Kahn's algorithm (1962) with a first-in first-out queue, so that the order follows the drawing and neighbours stay together.
-fn ordered(document: &Document) -> Result<(Net, Vec<usize>), Vec<Problem>> {
-    let net = net(document);
+fn ordered(document: &Document, net: &Net) -> Result<Vec<usize>, Vec<Problem>> {
     let mut open: Vec<usize> = net.node_indices().map(|n| net.edges_directed(n, petgraph::Incoming).count()).collect();
     let mut order: Vec<usize> = (0..open.len()).filter(|n| open[*n] == 0).collect();
     let mut at = 0;
@@ -220,7 +223,7 @@ fn ordered(document: &Document) -> Result<(Net, Vec<usize>), Vec<Problem>> {
         }
         at += 1;
     }
-    if order.len() == document.nodes.len() { Ok((net, order)) } else { Err(cycles(document, &net)) }
+    if order.len() == document.nodes.len() { Ok(order) } else { Err(cycles(document, net)) }
 }
 
 fn net(document: &Document) -> Net {
@@ -240,14 +243,15 @@ fn net(document: &Document) -> Net {
     net
 }
 
-/// Tarjan's strongly connected components (1972): every component of two or more nodes is a knot of cycles.
+/// Strongly connected components: every one of two or more nodes is a knot of cycles. Kosaraju's algorithm and not Tarjan's,
+/// which petgraph writes with recursion: a long cycle would overflow the stack.
 fn cycles(document: &Document, net: &Net) -> Vec<Problem> {
-    let knots = tarjan_scc(net).into_iter().filter(|component| component.len() > 1);
+    let knots = kosaraju_scc(net).into_iter().filter(|component| component.len() > 1);
     let problem = |mut component: Vec<petgraph::graph::NodeIndex>| {
         component.sort_unstable();
-        let ids: Vec<&str> = component.iter().map(|n| document.nodes[n.index()].id.as_str()).collect();
-        let shown = ids.iter().take(20).copied().collect::<Vec<_>>().join(", ");
-        let more = ids.len().checked_sub(20).filter(|n| *n > 0).map(|n| format!(" and {n} more")).unwrap_or_default();
+        let ids = component.iter().take(20).map(|n| short(document.nodes[n.index()].id.as_str()));
+        let shown = ids.collect::<Vec<_>>().join(", ");
+        let more = component.len().checked_sub(20).filter(|n| *n > 0).map(|n| format!(" and {n} more")).unwrap_or_default();
         let message = format!("these nodes wait for each other: {shown}{more}; remove one of the edges between them");
         Problem::node("cycle", &document.nodes[component[0].index()].id, message)
     };

@@ -158,7 +158,9 @@ fn one_of<'v>(at: &str, choices: impl Iterator<Item = &'v Value>) -> ParamsProbl
 }
 
 fn must_be_one_of<'v>(choices: impl Iterator<Item = &'v Value>) -> String {
-    let choices = choices.map(|choice| choice.as_str().map_or_else(|| choice.to_string(), str::to_owned));
+    let choices = choices
+        .filter(|choice| !choice.is_null())
+        .map(|choice| choice.as_str().map_or_else(|| choice.to_string(), str::to_owned));
     format!("must be one of: {}", choices.collect::<Vec<_>>().join(", "))
 }
 

@@ -45,3 +45,8 @@ impl Problem {
         self
     }
 }
+
+/// The beginning of a text that may be of any length, for a message.
+pub(crate) fn short(text: &str) -> String {
+    text.chars().take(80).collect()
+}

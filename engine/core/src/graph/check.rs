@@ -11,13 +11,15 @@ use crate::{
     graph::{MAX_EDGES, MAX_NODES, Net},
     id::NodeId,
     node::ERROR_PORT,
-    problem::Problem,
+    problem::{Problem, short},
     retry::RetryPolicy,
     template::Template,
 };
 
 /// The longest timeout that can be asked for: 30 days, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 30 * 86_400;
+/// The longest a run can be given: a leap year, in seconds.
+const LONGEST_RUN_S: u64 = 366 * 86_400;
 
 pub(super) fn limits(document: &Document) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -35,19 +37,24 @@ pub(super) fn limits(document: &Document) -> Vec<Problem> {
     problems
 }
 
+pub(super) fn settings(document: &Document) -> Option<Problem> {
+    document.settings.timeout_s.filter(|s| *s == 0 || *s > LONGEST_RUN_S)?;
+    let message = format!("`settings.timeout_s` must be 1 to {LONGEST_RUN_S}");
+    Some(Problem::document("invalid_parameter", message).field("settings.timeout_s"))
+}
+
 pub(super) fn nodes(document: &Document, catalog: &Catalog) -> Vec<Problem> {
     let mut seen = HashSet::new();
     let mut problems = Vec::new();
     for node in &document.nodes {
         if !node.id.is_well_formed() {
-            let shown: String = node.id.as_str().chars().take(80).collect();
+            let shown = short(node.id.as_str());
             let message = format!("`{shown}` is not a node id; use 1 to {} letters, digits, `_` or `-`", NodeId::MAX_LEN);
             problems.push(Problem::node("invalid_node_id", &node.id, message).field("id"));
         }
         if !seen.insert(&node.id) {
-            problems.push(
-                Problem::node("duplicate_node", &node.id, format!("two nodes have the id `{}`; rename one", node.id)).field("id"),
-            );
+            let message = format!("two nodes have the id `{}`; rename one", short(node.id.as_str()));
+            problems.push(Problem::node("duplicate_node", &node.id, message).field("id"));
         }
         match catalog.get(&node.kind) {
             Some(kind) => problems.extend(of_kind(node, kind)),
@@ -60,7 +67,7 @@ pub(super) fn nodes(document: &Document, catalog: &Catalog) -> Vec<Problem> {
 
 fn unknown_type(node: &NodeDocument, catalog: &Catalog) -> Problem {
     let known = catalog.kinds().map(|kind| kind.spec.kind).collect::<Vec<_>>().join(", ");
-    let shown: String = node.kind.chars().take(80).collect();
+    let shown = short(&node.kind);
     Problem::node("unknown_type", &node.id, format!("there is no node type `{shown}`; known are: {known}")).field("type")
 }
 
@@ -103,20 +110,21 @@ pub(super) fn edges(document: &Document, catalog: &Catalog) -> Vec<Problem> {
     let mut seen = HashSet::new();
     let mut problems = Vec::new();
     for (at, edge) in document.edges.iter().enumerate() {
+        let (from, to) = (short(edge.source.as_str()), short(edge.target.as_str()));
         problems.extend(dangling(&nodes, at, edge));
         if edge.source == edge.target {
-            problems.push(Problem::edge("self_edge", at, format!("`{}` cannot come after itself; remove the edge", edge.source)));
+            problems.push(Problem::edge("self_edge", at, format!("`{from}` cannot come after itself; remove the edge")));
         }
         let source = nodes.get(&edge.source).and_then(|node| catalog.get(&node.kind));
-        let port = source.and_then(|kind| edge.port.as_deref().or_else(|| kind.spec.ports.first().copied()));
+        let port = edge.port.as_deref().or_else(|| source?.spec.ports.first().copied());
         if !seen.insert((&edge.source, port, &edge.target)) {
-            let message = format!("there are two edges from `{}` to `{}` by the same port; remove one", edge.source, edge.target);
+            let message = format!("there are two edges from `{from}` to `{to}` by the same port; remove one");
             problems.push(Problem::edge("duplicate_edge", at, message));
         }
         problems.extend(unknown_port(source, at, edge));
         let target = nodes.get(&edge.target).and_then(|node| catalog.get(&node.kind));
         if target.is_some_and(|kind| kind.spec.is_trigger()) {
-            let message = format!("`{}` begins the run, so nothing can come before it; remove the edge", edge.target);
+            let message = format!("`{to}` begins the run, so nothing can come before it; remove the edge");
             problems.push(Problem::edge("trigger_with_input", at, message));
         }
     }
@@ -126,7 +134,7 @@ pub(super) fn edges(document: &Document, catalog: &Catalog) -> Vec<Problem> {
 fn dangling(nodes: &HashMap<&NodeId, &NodeDocument>, at: usize, edge: &EdgeDocument) -> impl Iterator<Item = Problem> {
     let ends = [("begins", &edge.source), ("ends", &edge.target)].into_iter().filter(|(_, end)| !nodes.contains_key(*end));
     let problem = |(verb, end): (&str, &NodeId)| {
-        let shown: String = end.as_str().chars().take(80).collect();
+        let shown = short(end.as_str());
         Problem::edge("dangling_edge", at, format!("the edge {verb} at `{shown}`, which does not exist"))
     };
     ends.map(problem).collect::<Vec<_>>().into_iter()
@@ -136,9 +144,8 @@ fn unknown_port(source: Option<&Kind>, at: usize, edge: &EdgeDocument) -> Option
     let (kind, port) = (source?, edge.port.as_deref()?);
     let known = port == ERROR_PORT || kind.spec.ports.contains(&port);
     let ports = kind.spec.ports.join(", ");
-    (!known).then(|| {
-        Problem::edge("unknown_port", at, format!("`{}` has no port `{port}`; it has: {ports}, {ERROR_PORT}", edge.source))
-    })
+    let (from, shown) = (short(edge.source.as_str()), short(port));
+    (!known).then(|| Problem::edge("unknown_port", at, format!("`{from}` has no port `{shown}`; it has: {ports}, {ERROR_PORT}")))
 }
 
 /// When something begins the run, every other node must come after something that does.
@@ -155,7 +162,7 @@ pub(super) fn reachable(document: &Document, catalog: &Catalog, net: &Net) -> Ve
     }
     let lost = net.node_indices().filter(|n| !search.discovered.contains(n.index())).map(|n| &document.nodes[n.index()]);
     lost.map(|node| {
-        let message = format!("no trigger leads to `{}`; connect it or remove it", node.id);
+        let message = format!("no trigger leads to `{}`; connect it or remove it", short(node.id.as_str()));
         Problem::node("unreachable_node", &node.id, message)
     })
     .collect()
