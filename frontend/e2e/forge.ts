@@ -70,3 +70,18 @@ export async function scene(page: Page, name: string, play: () => Promise<void>)
     throw error
   }
 }
+
+export type Call = <T>(method: 'GET' | 'POST', path: string, body?: unknown) => Promise<T>
+
+/** The server's API as the test's account, for what a scene needs to stand there before it begins. */
+export async function api(page: Page): Promise<Call> {
+  const signIn = await page.request.post('/api/v1/auth/login', { data: { email, password } })
+  if (!signIn.ok()) throw new Error(`Signing in answered ${signIn.status()}: ${await signIn.text()}`)
+  const { access_token: token } = (await signIn.json()) as { access_token: string }
+  return async <T>(method: string, path: string, data?: unknown) => {
+    const headers = { Authorization: `Bearer ${token}` }
+    const answer = await page.request.fetch(`/api/v1${path}`, { method, data, headers })
+    if (!answer.ok()) throw new Error(`${method} ${path} answered ${answer.status()}: ${await answer.text()}`)
+    return (await answer.json()) as T
+  }
+}

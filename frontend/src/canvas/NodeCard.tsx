@@ -30,7 +30,9 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
   ]
   return (
     <div className={classes.filter(Boolean).join(' ')} data-state={mark?.state} data-testid={`node-${id}`}>
-      {!type?.trigger && <Handle type="target" id={inputPort} position={Position.Left} aria-label={`Into ${id}`} />}
+      {!type?.trigger && (
+        <Handle type="target" id={inputPort} position={Position.Left} role="button" aria-label={`Into ${id}`} />
+      )}
       {far ? <span className="card-far">{node.name || type?.title || node.type}</span> : <Face data={data} />}
       {mark && !far && <StateBadge state={mark.state} className="card-badge" />}
       {problems && (
@@ -46,6 +48,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
           position={Position.Right}
           style={{ top: exitY(exits, index) - border }}
           title={exits.length > 1 ? port : undefined}
+          role="button"
           aria-label={`${port} of ${id}`}
         />
       ))}
@@ -56,6 +59,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
         className={errorWired ? 'port-error is-wired' : 'port-error'}
         style={{ left: 'calc(100% - 28px)' }}
         title="error: taken when the step fails for good"
+        role="button"
         aria-label={`error of ${id}`}
       />
     </div>

@@ -10,6 +10,7 @@ export type Surroundings = {
   run: () => void
   fit: () => void
   focusPalette: () => void
+  find: () => void
   showKeys: () => void
 }
 
@@ -80,6 +81,14 @@ export const actions = {
     keys: ['n', '/'],
     enabled: always,
     perform: (around) => around.focusPalette(),
+  },
+  find: {
+    id: 'find',
+    label: () => 'Find',
+    keys: ['mod+f'],
+    inText: true,
+    enabled: hasNodes,
+    perform: (around) => around.find(),
   },
   tidy: {
     id: 'tidy',

@@ -14,6 +14,8 @@ import { StateBadge } from '../ui/StateBadge'
 import { pages } from '../util/paths'
 import { formatAgo, formatFull } from '../util/time'
 
+import { WorkflowMenu } from './WorkflowMenu'
+
 const filters: { value: WorkflowStatus | 'all'; label: string }[] = [
   { value: 'all', label: 'All' },
   { value: 'active', label: 'Active' },
@@ -95,6 +97,7 @@ function WorkflowTable({ items }: { items: Workflow[] }) {
           <th className="wide-only">Version</th>
           <th>Last run</th>
           <th className="wide-only">Changed</th>
+          <th aria-label="Actions" />
         </tr>
       </thead>
       <tbody>
@@ -118,6 +121,9 @@ function WorkflowTable({ items }: { items: Workflow[] }) {
             <td>{item.last_run ? <LastRun run={item.last_run} now={now} /> : <span className="dim">never</span>}</td>
             <td className="dim wide-only" title={formatFull(item.updated_at)}>
               {formatAgo(item.updated_at, now)}
+            </td>
+            <td className="row-menu" onClick={(event) => event.stopPropagation()}>
+              <WorkflowMenu workflow={item} />
             </td>
           </tr>
         ))}

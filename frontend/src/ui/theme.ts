@@ -51,26 +51,24 @@ export const theme = createTheme({
     PasswordInput: small,
     ActionIcon: { defaultProps: { size: 'md', variant: 'subtle', color: 'gray' } },
     Tooltip: { defaultProps: { openDelay: 350, withArrow: false } },
-    Modal: { defaultProps: { radius: 12, centered: true } },
+    Modal: { defaultProps: { radius: 12, centered: true, closeButtonProps: { 'aria-label': 'Close' } } },
   },
 })
 
-/** The kit's own colours, taken from the tokens so that there is one palette. */
-export const resolver: CSSVariablesResolver = () => ({
-  variables: {
-    '--mantine-color-body': 'var(--surface)',
-    '--mantine-color-text': 'var(--text)',
-    '--mantine-color-dimmed': 'var(--text-dim)',
-    '--mantine-color-placeholder': 'var(--text-dim)',
-    '--mantine-color-default': 'var(--surface)',
-    '--mantine-color-default-hover': 'var(--sunken)',
-    '--mantine-color-default-border': 'var(--line-strong)',
-    '--mantine-color-error': 'var(--failed)',
-    '--mantine-color-anchor': 'var(--accent)',
-  },
-  light: {},
-  dark: {},
-})
+const ours = {
+  '--mantine-color-body': 'var(--surface)',
+  '--mantine-color-text': 'var(--text)',
+  '--mantine-color-dimmed': 'var(--text-dim)',
+  '--mantine-color-placeholder': 'var(--text-dim)',
+  '--mantine-color-default': 'var(--surface)',
+  '--mantine-color-default-hover': 'var(--sunken)',
+  '--mantine-color-default-border': 'var(--line-strong)',
+  '--mantine-color-error': 'var(--failed)',
+  '--mantine-color-anchor': 'var(--accent)',
+}
+
+/** The kit's own colours, taken from the tokens so that there is one palette in both themes. */
+export const resolver: CSSVariablesResolver = () => ({ variables: {}, light: ours, dark: ours })
 
 /** The same key that public/theme.js reads before first paint. */
 export const colorSchemes = localStorageColorSchemeManager({ key: 'flowforge.theme' })

@@ -1,7 +1,6 @@
 import { ActionIcon, Button, Drawer, Tooltip } from '@mantine/core'
 import { useLocalStorage, useMediaQuery, useWindowEvent } from '@mantine/hooks'
 import { IconLayoutSidebarLeftExpand, IconX } from '@tabler/icons-react'
-import { useReactFlow } from '@xyflow/react'
 import { useEffect, useMemo, useRef, useState } from 'react'
 
 import type { NodeType, Problem, Workflow } from '../../api/types'
@@ -9,10 +8,12 @@ import { handleKeys, type Surroundings } from '../../canvas/actions'
 import { Canvas, type Editing } from '../../canvas/Canvas'
 import { keepDrafts } from '../../canvas/drafts'
 import { addStep, connectSteps, moveSteps } from '../../canvas/edits'
-import { nodeById, nodeSize } from '../../canvas/graph'
+import { FindBar } from '../../canvas/FindBar'
+import { nodeSize } from '../../canvas/graph'
 import { setMarks } from '../../canvas/marks'
 import { Palette } from '../../canvas/Palette'
 import { select, undo, updateSelection, useEditor } from '../../canvas/store'
+import { useSight } from '../../canvas/useSight'
 import type { Catalog } from '../../canvas/view'
 import { fieldId, fieldPath } from '../../inspector/SchemaForm'
 import { defaultsOf } from '../../inspector/schema'
@@ -33,10 +34,11 @@ type Props = { workflow: Workflow; types: NodeType[]; catalog: Catalog; restored
 export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const graph = useEditor((state) => state.history.present)
   const selection = useEditor((state) => state.selection)
-  const flow = useReactFlow()
+  const sight = useSight()
   const phone = useMediaQuery('(max-width: 767px)', undefined, { getInitialValueInEffect: false })
   const [showPalette, setShowPalette] = useLocalStorage({ key: 'flowforge.palette', defaultValue: true })
   const [dialog, setDialog] = useState<'run' | 'keys' | null>(null)
+  const [finding, setFinding] = useState(false)
   const [restored, setRestored] = useState(restoredAt)
   const search = useRef<HTMLInputElement>(null)
   const { problems } = useValidation()
@@ -47,8 +49,9 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const around: Surroundings = {
     save: () => void (problems.length || saving.save().catch(() => {})),
     run: () => problems.length || setDialog('run'),
-    fit: () => requestAnimationFrame(() => void flow.fitView({ padding: 0.15, maxZoom: 1 })),
+    fit: sight.fit,
     focusPalette: () => (setShowPalette(true), requestAnimationFrame(() => search.current?.focus())),
+    find: () => setFinding(true),
     showKeys: () => setDialog('keys'),
   }
   useWindowEvent('keydown', (event) => {
@@ -71,40 +74,16 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   )
   const add = ({ type }: NodeType) => {
     const [only] = selection.nodes.size === 1 ? selection.nodes : []
-    const middle = document.querySelector('.editor-canvas')?.getBoundingClientRect()
-    const at = flow.screenToFlowPosition({
-      x: (middle?.x ?? 0) + (middle?.width ?? 0) / 2,
-      y: (middle?.y ?? 0) + (middle?.height ?? 0) / 2,
-    })
-    const corner = { x: at.x - nodeSize.width / 2, y: at.y - nodeSize.height / 2 }
-    const id = addStep(catalog, {
-      type,
-      params: paramsOf(catalog, type),
-      at: corner,
-      onEdge: null,
-      after: only ?? null,
-    })
-    show(id)
+    const wish = { type, params: paramsOf(catalog, type), at: sight.middle(), onEdge: null, after: only ?? null }
+    sight.reveal(addStep(catalog, wish))
   }
-  const show = (id: string) => {
-    const position = nodeById(useEditor.getState().history.present, id)?.position
-    if (position)
-      void flow.setCenter(position.x + nodeSize.width / 2, position.y + nodeSize.height / 2, {
-        zoom: Math.max(flow.getZoom(), 0.8),
-        duration: 120,
-      })
+  const found = (id: string) => {
+    select([id])
+    sight.show(id)
   }
-  /** The inspector takes its place from the canvas; a step that it would push out of sight is brought back. */
-  const reveal = (id: string) =>
-    requestAnimationFrame(() => {
-      const card = document.querySelector(`[data-testid="node-${id}"]`)?.getBoundingClientRect()
-      const room = document.querySelector('.editor-canvas')?.getBoundingClientRect()
-      if (card && room && (card.right > room.right || card.left < room.left)) show(id)
-    })
   const showProblem = ({ node_id, field }: Problem) => {
     if (!node_id) return
-    select([node_id])
-    show(node_id)
+    found(node_id)
     if (field)
       requestAnimationFrame(() =>
         requestAnimationFrame(() => document.getElementById(fieldId(fieldPath(field)))?.focus()),
@@ -157,8 +136,9 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
             selection={selection}
             onSelect={updateSelection}
             editing={phone ? undefined : editing}
-            onOpen={reveal}
+            onOpen={sight.reveal}
           />
+          {finding && <FindBar graph={graph} catalog={catalog} onShow={found} onClose={() => setFinding(false)} />}
           {graph.nodes.length === 0 && <p className="canvas-hint">Drag a step here from the left, or press N.</p>}
         </div>
         {!phone && settings && <div className="editor-side">{settings}</div>}

@@ -5,6 +5,7 @@ import {
   IconArrowForwardUp,
   IconHistory,
   IconPlayerPlayFilled,
+  IconSearch,
   IconSitemap,
 } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
@@ -43,6 +44,7 @@ export function EditorBar({ workflow, problems, saving, around, onShow, readOnly
         Workflows
       </Link>
       <span className="dim wide-only">/</span>
+      <h1 className="unseen">{workflow.name}</h1>
       <Name workflow={workflow} />
       <span
         className="chip"
@@ -59,6 +61,7 @@ export function EditorBar({ workflow, problems, saving, around, onShow, readOnly
         <span className="bar-tools">
           <Tool action={actions.undo} around={around} icon={<IconArrowBackUp size={18} />} />
           <Tool action={actions.redo} around={around} icon={<IconArrowForwardUp size={18} />} />
+          <Tool action={actions.find} around={around} icon={<IconSearch size={18} />} />
           <Tool action={actions.tidy} around={around} icon={<IconSitemap size={18} />} />
         </span>
       )}

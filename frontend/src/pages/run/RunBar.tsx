@@ -1,16 +1,18 @@
 import { Button } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconBan, IconPencil } from '@tabler/icons-react'
+import { IconBan, IconPencil, IconPlayerPlayFilled } from '@tabler/icons-react'
 import { useMutation } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
 
 import { runCan } from '../../api/can'
 import { errorText } from '../../api/client'
 import type { Connection } from '../../api/events'
-import { cancelRun } from '../../api/queries'
+import { cancelRun, startRun } from '../../api/queries'
 import type { Run } from '../../api/types'
 import { StateBadge } from '../../ui/StateBadge'
 import { pages } from '../../util/paths'
+import { randomKey } from '../../util/random'
 import { formatDuration, formatFull } from '../../util/time'
 
 type Props = { run: Run; connection: Connection; cancelling: boolean; now: number }
@@ -35,7 +37,7 @@ export function RunBar({ run, connection, cancelling, now }: Props) {
         Runs
       </Link>
       <span className="dim wide-only">/</span>
-      <strong className="clip">{run.workflow_name}</strong>
+      <h1 className="bar-title clip">{run.workflow_name}</h1>
       <span className="chip wide-only">v{run.version}</span>
       <span data-testid="run-status">
         <StateBadge state={run.status} />
@@ -66,6 +68,29 @@ export function RunBar({ run, connection, cancelling, now }: Props) {
       >
         Edit
       </Button>
+      {!runCan.progress(run.status) && <RunAgain run={run} />}
     </header>
+  )
+}
+
+/** The same version with the same input, as a run of its own. */
+function RunAgain({ run }: { run: Run }) {
+  const navigate = useNavigate()
+  const [key] = useState(randomKey)
+  const again = useMutation({
+    mutationFn: () => startRun(run.workflow_id, { input: run.input, version: run.version }, key),
+    onSuccess: ({ id }) => navigate({ to: '/runs/$id', params: { id }, search: {} }),
+    onError: (error) => notifications.show({ color: 'red', title: 'Not started', message: errorText(error) }),
+  })
+  return (
+    <Button
+      className="icon-on-phone"
+      aria-label="Run again"
+      leftSection={<IconPlayerPlayFilled size={14} />}
+      loading={again.isPending}
+      onClick={() => again.mutate()}
+    >
+      Run again
+    </Button>
   )
 }

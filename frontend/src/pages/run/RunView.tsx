@@ -44,7 +44,7 @@ export function RunView({ run: first, graph: stored, catalog }: Props) {
     () => ({ nodes: new Set(nodeId === undefined ? [] : [nodeId]), edges: noEdges }),
     [nodeId],
   )
-  const marks = useMemo(() => marksOf(graph, steps, now), [graph, steps, now])
+  const marks = useMemo(() => marksOf(graph, steps, now, active), [graph, steps, now, active])
   useEffect(() => (setProblems(new Map()), setMarks(marks)), [marks])
 
   const choose = useCallback(

@@ -19,14 +19,16 @@ const weight: Record<State, number> = {
 /** A failed attempt that another will follow is a step that is being retried. */
 export const stateOf = ({ last }: StepView): State => (last.willRetry ? 'retrying' : last.status)
 
-export function marksOf(graph: Graph, steps: StepView[], now: number): Map<string, Mark> {
+/** A node that has no step yet is pending while the run goes on; once it has ended, nothing is claimed about it. */
+export function marksOf(graph: Graph, steps: StepView[], now: number, active: boolean): Map<string, Mark> {
   const byNode = new Map<string, StepView[]>()
   for (const step of steps) {
     const list = byNode.get(step.nodeId)
     if (list) list.push(step)
     else byNode.set(step.nodeId, [step])
   }
-  return new Map(graph.nodes.map(({ id }) => [id, markOf(byNode.get(id) ?? [], now)]))
+  const shown = graph.nodes.filter(({ id }) => active || byNode.has(id))
+  return new Map(shown.map(({ id }) => [id, markOf(byNode.get(id) ?? [], now)]))
 }
 
 function markOf(steps: StepView[], now: number): Mark {
