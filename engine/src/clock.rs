@@ -1,0 +1,57 @@
+//! The one door to time and randomness.
+//!
+//! Leases, timers and slots are decided by the database's clock. A process learns how far its own clock is from it with
+//! every heartbeat, so that it can tell the database's time without asking for it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use flowforge_core::Timestamp;
+use uuid::Uuid;
+
+/// Tells the time, as the database has it.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    /// What has to be added to this process's clock, in milliseconds.
+    offset_ms: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The database's time, as far as this process knows.
+    pub fn now(&self) -> Timestamp {
+        Timestamp(process_ms() + self.offset_ms.load(Ordering::Relaxed))
+    }
+
+    /// Takes note of what the database said the time was just now.
+    pub fn observe(&self, database: Timestamp) {
+        self.offset_ms.store(database.0 - process_ms(), Ordering::Relaxed);
+    }
+
+    /// How long from now until a time; nothing when it has passed.
+    pub fn until(&self, at: Timestamp) -> Duration {
+        Duration::from_millis(at.ms_since(self.now()))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+fn process_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A clock that never steps, for measuring how long something took in this process.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// A fresh UUID that sorts by the time it was made.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub fn new_uuid() -> Uuid {
+    Uuid::now_v7()
+}

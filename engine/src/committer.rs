@@ -1,0 +1,105 @@
+//! The one place that writes runs and step_runs.
+//!
+//! Deltas of all runs that this process owns come together here; whatever has gathered while the last transaction was on
+//! its way is written by the next one, without waiting for more. Each delta names the epoch that its writer was given; one
+//! whose guard fails is left out and answered `Fenced`, the others in the batch are not disturbed. A batch that the database
+//! refuses is split in halves until the delta that it refuses stands alone.
+
+mod delta;
+mod postgres;
+mod sqlite;
+
+use std::{collections::HashSet, sync::Arc};
+
+use flowforge_core::RunId;
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use self::delta::{Delta, Guard, LogWrite, NewRunRow, RunPatch, StepWrite};
+use crate::{
+    error::{Error, Result},
+    hints::Hints,
+    store::Location,
+};
+
+/// The most deltas in one transaction.
+const BATCH: usize = 512;
+/// The most deltas that wait. A writer that finds no room waits too, which slows down whoever feeds it.
+const WAITING: usize = 8_192;
+
+/// Takes deltas and answers when they are on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Committer(mpsc::Sender<Order>);
+
+#[derive(Debug)]
+struct Order {
+    delta: Delta,
+    done: oneshot::Sender<Result<()>>,
+}
+
+/// Which deltas of a batch passed their guard, in their order.
+type Passed = Vec<bool>;
+
+impl Committer {
+    /// Starts the committer of this process.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub(crate) async fn start(location: &Location, hints: Arc<Hints>) -> Result<Self> {
+        let (sender, orders) = mpsc::channel(WAITING);
+        match location {
+            Location::Sqlite(path) => sqlite::spawn(path, orders, hints)?,
+            Location::Postgres(url) => postgres::spawn(url, orders, hints).await?,
+        }
+        Ok(Self(sender))
+    }
+
+    /// Hands a delta over and returns what will answer when it is on disk.
+    pub(crate) async fn submit(&self, delta: Delta) -> oneshot::Receiver<Result<()>> {
+        let (done, answer) = oneshot::channel();
+        // When the committer is gone the sender is dropped with the order, and the receiver says so.
+        let _ = self.0.send(Order { delta, done }).await;
+        answer
+    }
+
+    /// Writes a delta.
+    ///
+    /// # Errors
+    /// `Fenced` when its guard does not hold any more, `Storage` when the database does not do its part: then it is not
+    /// known whether the delta was written.
+    pub(crate) async fn commit(&self, delta: Delta) -> Result<()> {
+        answered(self.submit(delta).await.await)
+    }
+}
+
+/// What the committer answered; that it is gone, when it did not.
+pub(crate) fn answered(answer: Result<Result<()>, oneshot::error::RecvError>) -> Result<()> {
+    answer.unwrap_or_else(|_| Err(Error::Storage("the committer stopped; restart the server".to_owned())))
+}
+
+/// Takes from the waiting orders those that can stand in one transaction: at most one a run, so that no row is written
+/// twice by one statement. What is left over comes first the next time.
+fn next_batch(waiting: &mut Vec<Order>) -> Vec<Order> {
+    let mut runs: HashSet<RunId> = HashSet::with_capacity(waiting.len());
+    let (batch, rest) = std::mem::take(waiting).into_iter().partition(|order| runs.insert(order.delta.run));
+    *waiting = rest;
+    batch
+}
+
+/// Answers a batch that was written.
+fn answer(batch: Vec<Order>, passed: &Passed, hints: &Hints) {
+    for (order, passed) in batch.into_iter().zip(passed) {
+        let run = order.delta.run;
+        let _ = order.done.send(if *passed { Ok(()) } else { Err(Error::Fenced) });
+        if *passed {
+            hints.ring(run);
+        }
+    }
+}
+
+/// Answers a batch of one that the database refused.
+fn refuse(batch: Vec<Order>, fault: &str) {
+    for order in batch {
+        tracing::error!(run = %order.delta.run, fault, "a delta could not be written");
+        let _ = order.done.send(Err(Error::Storage(fault.to_owned())));
+    }
+}

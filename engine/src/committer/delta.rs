@@ -1,0 +1,132 @@
+//! What an owner hands over: the facts of one run since its last commit, as rows.
+//!
+//! Record numbers are given out by the database, so that two writers of a run never take the same: a delta says how many
+//! it needs, and its rows name theirs as offsets from the first one.
+
+use flowforge_core::{NodeId, RunId, RunStatus, StepStatus, Timestamp, WorkerId, WorkflowId, WorkspaceId, node::Stream};
+use uuid::Uuid;
+
+/// A change to one run.
+#[derive(Debug)]
+pub(crate) struct Delta {
+    /// The run.
+    pub(crate) run: RunId,
+    /// What must hold for it to be written.
+    pub(crate) guard: Guard,
+    /// How many record numbers it takes.
+    pub(crate) seqs: i64,
+    /// What changes in the run's own row.
+    pub(crate) patch: RunPatch,
+    /// Attempts that began, paused or ended.
+    pub(crate) steps: Vec<StepWrite>,
+    /// Attempts that any worker may claim from now on.
+    pub(crate) dispatch: Vec<(NodeId, u32)>,
+    /// Attempts that nobody may go on with.
+    pub(crate) recall: Vec<(NodeId, u32)>,
+    /// Log lines.
+    pub(crate) logs: Vec<LogWrite>,
+    /// Inbox rows whose meaning is recorded here.
+    pub(crate) consumed: Vec<Uuid>,
+}
+
+impl Delta {
+    /// A delta that changes nothing but the run's own row.
+    pub(crate) fn of_run(run: RunId, guard: Guard, seqs: i64, patch: RunPatch) -> Self {
+        let (steps, dispatch, recall, logs, consumed) = Default::default();
+        Self { run, guard, seqs, patch, steps, dispatch, recall, logs, consumed }
+    }
+}
+
+/// What must hold for a delta to be written.
+#[derive(Debug)]
+pub(crate) enum Guard {
+    /// The run does not exist, nor another one with its dedupe key.
+    New(Box<NewRunRow>),
+    /// The run is owned under this epoch.
+    Owner(i64),
+    /// The attempt is leased under this epoch: log lines of a dispatched step.
+    Lease {
+        /// The node.
+        node: NodeId,
+        /// The attempt.
+        attempt: u32,
+        /// The lease's epoch.
+        epoch: i64,
+    },
+}
+
+/// A run's row when it is created. The delta's patch applies to it as well.
+#[derive(Debug)]
+pub(crate) struct NewRunRow {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) workflow: WorkflowId,
+    pub(crate) version: u32,
+    pub(crate) trigger: &'static str,
+    pub(crate) trigger_node: Option<NodeId>,
+    /// JSON.
+    pub(crate) input: String,
+    /// The worker that will run it, under epoch 1; nobody, under epoch 0, when another process is to.
+    pub(crate) owner: Option<WorkerId>,
+    pub(crate) dedupe_key: Option<String>,
+    pub(crate) dedupe_hash: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) deadline_at: Option<Timestamp>,
+}
+
+impl NewRunRow {
+    /// The epoch that the row begins with.
+    pub(crate) fn epoch(&self) -> i64 {
+        i64::from(self.owner.is_some())
+    }
+}
+
+/// What changes in a run's own row. Only an owner may change it.
+#[derive(Debug, Default)]
+pub(crate) struct RunPatch {
+    pub(crate) status: Option<RunStatus>,
+    /// JSON.
+    pub(crate) output: Option<String>,
+    /// JSON.
+    pub(crate) error: Option<String>,
+    /// When the run is to be woken if nobody owns it.
+    pub(crate) wake_at: Option<Timestamp>,
+    /// Whether the owner lets go.
+    pub(crate) release: bool,
+    /// Whether a step has ended: the owners that died before are forgiven.
+    pub(crate) progress: bool,
+    pub(crate) started: Option<(i64, Timestamp)>,
+    pub(crate) cancelled: Option<(i64, Timestamp)>,
+    pub(crate) finished: Option<(i64, Timestamp)>,
+}
+
+/// An attempt's row. `…_at` offsets count from the delta's first record number.
+#[derive(Debug)]
+pub(crate) struct StepWrite {
+    pub(crate) node: NodeId,
+    pub(crate) attempt: u32,
+    pub(crate) status: StepStatus,
+    /// JSON.
+    pub(crate) input: Option<String>,
+    /// JSON.
+    pub(crate) output: Option<String>,
+    /// JSON.
+    pub(crate) error: Option<String>,
+    pub(crate) port: Option<String>,
+    pub(crate) started: Option<i64>,
+    pub(crate) waiting: Option<i64>,
+    pub(crate) finished: Option<i64>,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
+    pub(crate) wake_at: Option<Timestamp>,
+}
+
+/// A log line.
+#[derive(Debug)]
+pub(crate) struct LogWrite {
+    pub(crate) offset: i64,
+    pub(crate) node: NodeId,
+    pub(crate) attempt: u32,
+    pub(crate) stream: Stream,
+    pub(crate) text: String,
+    pub(crate) at: Timestamp,
+}

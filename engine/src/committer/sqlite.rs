@@ -1,0 +1,244 @@
+//! The committer on SQLite: a thread of its own with prepared statements, since a hop between threads per row costs more
+//! than the row.
+
+use std::{path::Path, sync::Arc, thread, time::Duration};
+
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
+use tokio::sync::mpsc;
+
+use super::{BATCH, Delta, Guard, Order, Passed, answer, next_batch, refuse};
+use crate::{
+    error::{Error, Result},
+    hints::Hints,
+};
+
+/// How long a transaction waits for the other writer of this process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const INSERT_RUN: &str = "INSERT INTO runs (id, workspace_id, workflow_id, version, status, trigger, trigger_node, input, output, error, epoch, \
+     owner, next_seq, crashes, dedupe_key, dedupe_hash, wake_at, deadline_at, started_seq, cancel_seq, finished_seq, created_at, started_at, \
+     cancel_requested_at, finished_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1 + ?13, 0, ?14, ?15, ?16, ?17, 1 + ?18, \
+     1 + ?19, 1 + ?20, ?21, ?22, ?23, ?24) ON CONFLICT DO NOTHING RETURNING 1";
+const UPDATE_RUN: &str = "UPDATE runs SET next_seq = next_seq + ?3, status = coalesce(?4, status), output = coalesce(?5, output), \
+     error = coalesce(?6, error), wake_at = ?7, owner = CASE WHEN ?8 THEN NULL ELSE owner END, crashes = CASE WHEN ?9 THEN 0 ELSE crashes END, \
+     started_seq = coalesce(next_seq + ?10, started_seq), started_at = coalesce(?11, started_at), cancel_seq = coalesce(next_seq + ?12, \
+     cancel_seq), cancel_requested_at = coalesce(?13, cancel_requested_at), finished_seq = coalesce(next_seq + ?14, finished_seq), \
+     finished_at = coalesce(?15, finished_at) WHERE id = ?1 AND epoch = ?2 RETURNING next_seq - ?3";
+const EXTEND_RUN: &str = "UPDATE runs SET next_seq = next_seq + ?2 WHERE id = ?1 AND finished_at IS NULL AND EXISTS (SELECT 1 FROM \
+     step_leases WHERE run_id = ?1 AND node_id = ?3 AND item = '' AND attempt = ?4 AND epoch = ?5) RETURNING next_seq - ?2";
+const UPSERT_STEP: &str = "INSERT INTO step_runs (run_id, node_id, item, attempt, status, input, output, error, port, started_seq, waiting_seq, \
+     finished_seq, started_at, finished_at, wake_at) VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO UPDATE SET \
+     status = excluded.status, input = coalesce(excluded.input, input), output = excluded.output, error = excluded.error, \
+     port = excluded.port, started_seq = coalesce(started_seq, excluded.started_seq), waiting_seq = coalesce(waiting_seq, \
+     excluded.waiting_seq), finished_seq = excluded.finished_seq, started_at = coalesce(started_at, excluded.started_at), \
+     finished_at = excluded.finished_at, wake_at = CASE WHEN excluded.status = 'failed' THEN excluded.wake_at ELSE coalesce(excluded.wake_at, wake_at) END";
+const DISPATCH: &str = "INSERT INTO step_leases (run_id, node_id, item, attempt, owner, epoch, crashes, dispatched_at, claimed_at) \
+     VALUES (?1, ?2, '', ?3, NULL, 0, 0, CAST(unixepoch('subsec') * 1000 AS INTEGER), NULL) ON CONFLICT DO NOTHING";
+const RECALL: &str = "DELETE FROM step_leases WHERE run_id = ?1 AND node_id = ?2 AND item = '' AND attempt = ?3";
+const INSERT_LOG: &str =
+    "INSERT INTO step_logs (run_id, seq, node_id, item, attempt, stream, text, at) VALUES (?1, ?2, ?3, '', ?4, ?5, ?6, ?7)";
+const CONSUME: &str = "DELETE FROM run_inbox WHERE id = ?1";
+
+/// Starts the thread.
+pub(super) fn spawn(path: &Path, orders: mpsc::Receiver<Order>, hints: Arc<Hints>) -> Result<()> {
+    let connection = open(path).map_err(storage)?;
+    let thread = thread::Builder::new().name("committer".to_owned());
+    thread
+        .spawn(move || serve(connection, orders, &hints))
+        .map_err(|fault| Error::Storage(format!("no thread for the committer: {fault}")))?;
+    Ok(())
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32000; PRAGMA foreign_keys = ON;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn serve(mut connection: Connection, mut orders: mpsc::Receiver<Order>, hints: &Hints) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    loop {
+        // What was left over is written at once, together with whatever else has come.
+        if waiting.is_empty() && orders.blocking_recv_many(&mut waiting, BATCH) == 0 {
+            return;
+        }
+        while waiting.len() < BATCH
+            && let Ok(order) = orders.try_recv()
+        {
+            waiting.push(order);
+        }
+        let batch = next_batch(&mut waiting);
+        write_or_split(&mut connection, batch, hints);
+    }
+}
+
+fn write_or_split(connection: &mut Connection, mut batch: Vec<Order>, hints: &Hints) {
+    match write(connection, &batch) {
+        Ok(passed) => answer(batch, &passed, hints),
+        Err(fault) if batch.len() == 1 => refuse(batch, &fault.to_string()),
+        Err(fault) => {
+            tracing::warn!(%fault, deltas = batch.len(), "a batch was refused; writing it in halves");
+            let rest = batch.split_off(batch.len() / 2);
+            write_or_split(connection, batch, hints);
+            write_or_split(connection, rest, hints);
+        }
+    }
+}
+
+/// Writes a batch in one transaction, which is rolled back when it is dropped on an error.
+fn write(connection: &mut Connection, batch: &[Order]) -> rusqlite::Result<Passed> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let passed = {
+        let mut statements = Statements::prepare(&transaction)?;
+        batch.iter().map(|order| statements.apply(&order.delta)).collect::<rusqlite::Result<_>>()?
+    };
+    transaction.commit()?;
+    Ok(passed)
+}
+
+struct Statements<'c> {
+    insert_run: CachedStatement<'c>,
+    update_run: CachedStatement<'c>,
+    extend_run: CachedStatement<'c>,
+    upsert_step: CachedStatement<'c>,
+    dispatch: CachedStatement<'c>,
+    recall: CachedStatement<'c>,
+    insert_log: CachedStatement<'c>,
+    consume: CachedStatement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            insert_run: connection.prepare_cached(INSERT_RUN)?,
+            update_run: connection.prepare_cached(UPDATE_RUN)?,
+            extend_run: connection.prepare_cached(EXTEND_RUN)?,
+            upsert_step: connection.prepare_cached(UPSERT_STEP)?,
+            dispatch: connection.prepare_cached(DISPATCH)?,
+            recall: connection.prepare_cached(RECALL)?,
+            insert_log: connection.prepare_cached(INSERT_LOG)?,
+            consume: connection.prepare_cached(CONSUME)?,
+        })
+    }
+
+    /// Whether the delta's guard held; if so, it is written.
+    fn apply(&mut self, delta: &Delta) -> rusqlite::Result<bool> {
+        let Some(first) = self.guard(delta)? else { return Ok(false) };
+        let run = delta.run.uuid();
+        for step in &delta.steps {
+            self.upsert_step.execute(params![
+                run,
+                step.node.as_str(),
+                step.attempt,
+                step.status.as_str(),
+                step.input,
+                step.output,
+                step.error,
+                step.port,
+                step.started.map(|offset| first + offset),
+                step.waiting.map(|offset| first + offset),
+                step.finished.map(|offset| first + offset),
+                step.started_at.map(|at| at.0),
+                step.finished_at.map(|at| at.0),
+                step.wake_at.map(|at| at.0),
+            ])?;
+        }
+        for (node, attempt) in &delta.dispatch {
+            self.dispatch.execute(params![run, node.as_str(), attempt])?;
+        }
+        for (node, attempt) in &delta.recall {
+            self.recall.execute(params![run, node.as_str(), attempt])?;
+        }
+        for log in &delta.logs {
+            self.insert_log.execute(params![
+                run,
+                first + log.offset,
+                log.node.as_str(),
+                log.attempt,
+                log.stream.as_str(),
+                log.text,
+                log.at.0
+            ])?;
+        }
+        for id in &delta.consumed {
+            self.consume.execute(params![id])?;
+        }
+        Ok(true)
+    }
+
+    /// The delta's first record number, if its guard holds.
+    fn guard(&mut self, delta: &Delta) -> rusqlite::Result<Option<i64>> {
+        match &delta.guard {
+            Guard::New(_) => self.insert(delta),
+            Guard::Owner(epoch) => self.update(delta, *epoch),
+            Guard::Lease { node, attempt, epoch } => self
+                .extend_run
+                .query_row(params![delta.run.uuid(), delta.seqs, node.as_str(), attempt, epoch], |row| row.get(0))
+                .optional(),
+        }
+    }
+
+    fn insert(&mut self, delta: &Delta) -> rusqlite::Result<Option<i64>> {
+        let Guard::New(row) = &delta.guard else { return Ok(None) };
+        let patch = &delta.patch;
+        let values = params![
+            delta.run.uuid(),
+            row.workspace.uuid(),
+            row.workflow.uuid(),
+            row.version,
+            patch.status.unwrap_or(flowforge_core::RunStatus::Pending).as_str(),
+            row.trigger,
+            row.trigger_node.as_ref().map(|node| node.as_str()),
+            row.input,
+            patch.output,
+            patch.error,
+            row.epoch(),
+            row.owner.filter(|_| !patch.release).map(|owner| owner.uuid()),
+            delta.seqs,
+            row.dedupe_key,
+            row.dedupe_hash,
+            patch.wake_at.map(|at| at.0),
+            row.deadline_at.map(|at| at.0),
+            patch.started.map(|(offset, _)| offset),
+            patch.cancelled.map(|(offset, _)| offset),
+            patch.finished.map(|(offset, _)| offset),
+            row.created_at.0,
+            patch.started.map(|(_, at)| at.0),
+            patch.cancelled.map(|(_, at)| at.0),
+            patch.finished.map(|(_, at)| at.0),
+        ];
+        let inserted: Option<i64> = self.insert_run.query_row(values, |row| row.get(0)).optional()?;
+        Ok(inserted)
+    }
+
+    fn update(&mut self, delta: &Delta, epoch: i64) -> rusqlite::Result<Option<i64>> {
+        let patch = &delta.patch;
+        let values = params![
+            delta.run.uuid(),
+            epoch,
+            delta.seqs,
+            patch.status.map(|status| status.as_str()),
+            patch.output,
+            patch.error,
+            patch.wake_at.map(|at| at.0),
+            patch.release,
+            patch.progress,
+            patch.started.map(|(offset, _)| offset),
+            patch.started.map(|(_, at)| at.0),
+            patch.cancelled.map(|(offset, _)| offset),
+            patch.cancelled.map(|(_, at)| at.0),
+            patch.finished.map(|(offset, _)| offset),
+            patch.finished.map(|(_, at)| at.0),
+        ];
+        self.update_run.query_row(values, |row| row.get(0)).optional()
+    }
+}
+
+fn storage(fault: rusqlite::Error) -> Error {
+    Error::Storage(fault.to_string())
+}

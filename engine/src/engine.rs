@@ -1,0 +1,323 @@
+//! The facade that HTTP uses: start, wait, cancel, watch.
+
+mod shared;
+
+use std::{sync::Arc, time::Duration};
+
+use flowforge_core::{Catalog, NodeId, RunId, RunStatus, WorkerId, WorkflowId, WorkspaceId, node::Evaluate, template::Secrets};
+use futures::Stream;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use self::shared::Shared;
+use crate::{
+    clock::{self, Clock},
+    committer::{Delta, Guard, NewRunRow, RunPatch},
+    compiled::Compiled,
+    error::{Error, Result},
+    executor::storable,
+    feed::{self, FeedEvent},
+    owner::{Owner, Waiting},
+    queue::{Hint, Priority, Queue, Receivers},
+    record::RunRecord,
+    store::{Store, inbox::Message},
+    worker,
+};
+
+/// The settings of a process's engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// How long a worker may be silent before its runs are taken over.
+    pub lease: Duration,
+    /// How often the sweeper looks.
+    pub sweep: Duration,
+    /// How long steps may go on when the process is asked to leave.
+    pub grace: Duration,
+    /// How many dispatched steps are executed at once.
+    pub lane_slots: usize,
+    /// How many runs are held in memory at once.
+    pub max_runs: usize,
+    /// Whether this process works on runs, or only accepts them.
+    pub works: bool,
+    /// Whether no other process uses the database: then every other worker on its list is dead.
+    pub exclusive: bool,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            sweep: Duration::from_secs(2),
+            grace: Duration::from_secs(20),
+            lane_slots: 4,
+            max_runs: 4_096,
+            works: true,
+            exclusive: false,
+        }
+    }
+}
+
+/// A process's engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine({})", self.shared.worker)
+    }
+}
+
+/// A run to be started.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// What to execute.
+    pub workflow: WorkflowId,
+    /// Which version; the published one, else the newest, when absent.
+    pub version: Option<u32>,
+    /// What it is given.
+    pub input: Value,
+    /// What starts it: `manual`, `api`, ….
+    pub trigger: &'static str,
+    /// What tells a repetition of the same request.
+    pub dedupe: Option<Dedupe>,
+}
+
+/// What tells a repetition of a request from another request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dedupe {
+    /// The same for both.
+    pub key: String,
+    /// A hash of what is asked for: the same key with another one is refused.
+    pub hash: String,
+}
+
+/// A run that was accepted: it is on disk.
+#[derive(Debug)]
+pub struct Started {
+    /// The run, as it was when it was accepted.
+    pub record: RunRecord,
+    /// Whether it was started by this call; a repetition gets the run of the first one.
+    pub is_new: bool,
+    ended: Option<oneshot::Receiver<RunRecord>>,
+}
+
+impl Engine {
+    /// Opens the engine of this process on an up-to-date database, and begins to work if it is to.
+    ///
+    /// # Errors
+    /// When the database does not do its part.
+    pub async fn open(
+        store: Store,
+        catalog: Catalog,
+        evaluate: Arc<dyn Evaluate>,
+        secrets: Arc<dyn Secrets>,
+        config: EngineConfig,
+    ) -> Result<Self> {
+        if config.exclusive {
+            store.forget_all_workers().await?;
+        }
+        let (queue, receivers) = Queue::memory();
+        let shared = Arc::new(Shared::new(store, catalog, evaluate, secrets, queue, config).await?);
+        shared.beat().await?;
+        let engine = Self { shared, tasks: TaskTracker::new() };
+        engine.work(receivers);
+        Ok(engine)
+    }
+
+    fn work(&self, receivers: Receivers) {
+        if self.shared.config.works {
+            self.tasks.spawn(worker::work(self.shared.clone(), receivers));
+        }
+        self.tasks.close();
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// The kinds of nodes.
+    pub fn catalog(&self) -> &Catalog {
+        &self.shared.catalog
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Has to be told when a workflow was changed through the store: what a new run begins with is remembered.
+    pub fn workflow_changed(&self, workflow: WorkflowId) {
+        self.shared.versions.forget(workflow);
+    }
+
+    /// Starts a run. Answers when it is on disk.
+    ///
+    /// # Errors
+    /// `NotFound` and `Invalid` for the workflow, `Conflict` when the dedupe key was used for something else, `Busy`, and
+    /// `Storage`: then it is not known whether the run exists.
+    pub async fn start(&self, new: NewRun) -> Result<Started> {
+        let compiled = self.shared.versions.to_start(&self.shared.store, new.workspace, new.workflow, new.version).await?;
+        let owner = self.shared.config.works.then_some(self.shared.worker);
+        let (record, row) = self.accept(new, &compiled, owner);
+        let repetition = Repetition { workspace: record.workspace, dedupe: row.dedupe_key.clone().zip(row.dedupe_hash.clone()) };
+        let answer = match owner {
+            Some(_) => self.own(compiled, record, row).await,
+            None => self.leave_to_others(record, row).await,
+        };
+        match (answer, repetition.dedupe) {
+            (Err(Error::Fenced), Some((key, hash))) => self.repeated(repetition.workspace, &key, &hash).await,
+            (answer, _) => answer,
+        }
+    }
+
+    /// Waits until a run has ended, or for so long.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn wait(&self, started: Started, limit: Duration) -> Result<RunRecord> {
+        let Started { record, ended, .. } = started;
+        if record.status.is_terminal() {
+            return Ok(record);
+        }
+        if let Some(ended) = ended {
+            match tokio::time::timeout(limit, ended).await {
+                Ok(Ok(record)) => return Ok(record),
+                Ok(Err(_)) => {}
+                Err(_) => return self.shared.store.run(record.workspace, record.id).await,
+            }
+        }
+        self.wait_for(record.workspace, record.id, limit).await
+    }
+
+    async fn wait_for(&self, workspace: WorkspaceId, run: RunId, limit: Duration) -> Result<RunRecord> {
+        let watch = self.shared.hints.watch(run);
+        let until = clock::monotonic() + limit;
+        loop {
+            let rung = watch.rung();
+            let record = self.shared.store.run(workspace, run).await?;
+            let left = until.saturating_duration_since(clock::monotonic());
+            if record.status.is_terminal() || left.is_zero() {
+                return Ok(record);
+            }
+            let _ = tokio::time::timeout(left.min(Duration::from_secs(1)), rung).await;
+        }
+    }
+
+    /// Asks a run to stop. Answers when the request is on disk.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Rejected` when the run has ended.
+    pub async fn cancel(&self, workspace: WorkspaceId, run: RunId) -> Result<RunRecord> {
+        let record = self.shared.store.run(workspace, run).await?;
+        if record.status.is_terminal() {
+            return Err(Error::Rejected(flowforge_core::Rejected::Finished));
+        }
+        self.shared.store.send(run, &Message::Cancel).await?;
+        self.shared.call(run);
+        Ok(record)
+    }
+
+    /// A run's events after a record number, as they come; ends after the last one.
+    pub fn feed(&self, workspace: WorkspaceId, run: RunId, after: i64) -> impl Stream<Item = Result<FeedEvent>> + Send + 'static {
+        feed::feed(self.shared.clone(), workspace, run, after)
+    }
+
+    /// Leaves in good order: claims nothing more, lets steps end within the grace, hands back what is left.
+    pub async fn shutdown(&self) {
+        self.shared.leaving.cancel();
+        let drained = async {
+            while self.shared.is_working() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(self.shared.config.grace + Duration::from_secs(3), drained).await;
+        self.shared.left.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.tasks.wait()).await;
+        if let Err(fault) = self.shared.store.forget_worker(self.shared.worker).await {
+            tracing::warn!(%fault, "this worker could not be taken off the list; its lease will run out");
+        }
+    }
+
+    fn accept(&self, new: NewRun, compiled: &Compiled, owner: Option<WorkerId>) -> (RunRecord, NewRunRow) {
+        let now = self.shared.clock.now();
+        let input = storable(new.input);
+        let trigger_node: Option<NodeId> = compiled.graph.manual_trigger().map(|step| compiled.graph.step(step).id.clone());
+        let row = NewRunRow {
+            workspace: new.workspace,
+            workflow: new.workflow,
+            version: compiled.version,
+            trigger: new.trigger,
+            trigger_node,
+            input: input.to_string(),
+            owner,
+            dedupe_key: new.dedupe.as_ref().map(|dedupe| dedupe.key.clone()),
+            dedupe_hash: new.dedupe.map(|dedupe| dedupe.hash),
+            created_at: now,
+            deadline_at: compiled.graph.timeout_s().map(|s| now.plus_ms(s.saturating_mul(1_000))),
+        };
+        let record = RunRecord {
+            id: RunId::new(clock::new_uuid()),
+            workspace: new.workspace,
+            workflow: new.workflow,
+            version: compiled.version,
+            status: RunStatus::Pending,
+            trigger: new.trigger.to_owned(),
+            input: Arc::new(input),
+            output: None,
+            error: None,
+            created_at: now,
+            started_at: None,
+            cancel_requested_at: None,
+            finished_at: None,
+        };
+        (record, row)
+    }
+
+    /// Creates a run that this process owns from the first commit on.
+    async fn own(&self, compiled: Arc<Compiled>, record: RunRecord, row: NewRunRow) -> Result<Started> {
+        let run = record.id;
+        if !self.shared.is_trusted() || self.shared.is_leaving() || self.shared.is_full() {
+            return self.leave_to_others(record, NewRunRow { owner: None, ..row }).await;
+        }
+        let (owner, Waiting { accepted, ended }) = Owner::create(self.shared.clone(), compiled, record, row);
+        self.shared.prepare(run, owner);
+        if !self.shared.queue.push(Hint::Run(run), Priority::Normal) {
+            self.shared.take_prepared(run);
+            return Err(Error::Busy);
+        }
+        let record = accepted.await.unwrap_or_else(|_| Err(Error::Storage("the run's owner stopped".to_owned())))?;
+        Ok(Started { record, is_new: true, ended: Some(ended) })
+    }
+
+    /// Creates a run that nobody owns yet: a worker finds it, by a hint or by looking.
+    async fn leave_to_others(&self, record: RunRecord, row: NewRunRow) -> Result<Started> {
+        let run = record.id;
+        let delta = Delta::of_run(run, Guard::New(Box::new(row)), 0, RunPatch::default());
+        self.shared.committer.commit(delta).await?;
+        self.shared.queue.push(Hint::Run(run), Priority::Normal);
+        Ok(Started { record, is_new: true, ended: None })
+    }
+
+    async fn repeated(&self, workspace: WorkspaceId, key: &str, hash: &str) -> Result<Started> {
+        let (record, first) = self.shared.store.run_by_dedupe_key(workspace, key).await?.ok_or(Error::Fenced)?;
+        if first.as_deref() != Some(hash) {
+            let message =
+                format!("the idempotency key was used for another request, which started {}; use a fresh key", record.id);
+            return Err(Error::Conflict { code: "idempotency_conflict", message });
+        }
+        Ok(Started { record, is_new: false, ended: None })
+    }
+}
+
+/// What is needed to find the run of an earlier, equal request.
+struct Repetition {
+    workspace: WorkspaceId,
+    dedupe: Option<(String, String)>,
+}

@@ -1,0 +1,201 @@
+//! The one place that calls a node: resolves its parameters, holds it to its time, masks secrets, and refuses what cannot be
+//! stored.
+
+mod mask;
+mod storable;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use flowforge_core::{
+    Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
+    expression::Expression,
+    graph::Param,
+    node::{BoxFuture, Context, Evaluate, LogSink, NodeError, Outcome, Stream},
+    template::{MissingSecret, Scope, Secrets},
+};
+use futures::FutureExt;
+use serde_json::{Map, Value};
+
+use self::mask::Mask;
+pub(crate) use self::storable::{storable, text as storable_text};
+use crate::{clock::Clock, record::effect_key};
+
+/// The largest output of a step, as JSON, in bytes.
+const LARGEST_OUTPUT: usize = 8 * 1024 * 1024;
+
+/// Calls nodes.
+#[derive(Clone)]
+pub(crate) struct Executor {
+    pub(crate) evaluate: Arc<dyn Evaluate>,
+    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) clock: Clock,
+}
+
+/// An attempt to be made.
+pub(crate) struct Task {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) workflow: WorkflowId,
+    pub(crate) run: RunId,
+    pub(crate) step: StepIx,
+    pub(crate) node: NodeId,
+    pub(crate) kind: Kind,
+    pub(crate) params: Arc<Vec<(String, Param)>>,
+    pub(crate) timeout_s: u64,
+    pub(crate) attempt: u32,
+    pub(crate) woken: Option<Timestamp>,
+    pub(crate) input: Arc<Value>,
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) log: Arc<dyn LogSink>,
+}
+
+/// What came of an attempt.
+pub(crate) struct Executed {
+    pub(crate) step: StepIx,
+    pub(crate) attempt: u32,
+    pub(crate) started_at: Timestamp,
+    pub(crate) finished_at: Timestamp,
+    /// The resolved parameters, secrets masked.
+    pub(crate) input: Option<Value>,
+    pub(crate) result: Result<Outcome, NodeError>,
+    /// The output, serialised once.
+    pub(crate) output_json: Option<String>,
+}
+
+/// Parameters with their values put in.
+struct Resolved {
+    params: Value,
+    shell_values: Vec<(String, String)>,
+    mask: Mask,
+}
+
+impl Executor {
+    /// Makes an attempt. Dropping the future stops it.
+    pub(crate) async fn execute(&self, task: Task) -> Executed {
+        let started_at = self.clock.now();
+        let (input, result) = match self.resolve(&task).await {
+            Ok(resolved) => self.call(&task, resolved).await,
+            Err(error) => (None, Err(error)),
+        };
+        let (result, output_json) = checked(result);
+        Executed { step: task.step, attempt: task.attempt, started_at, finished_at: self.clock.now(), input, result, output_json }
+    }
+
+    async fn call(&self, task: &Task, resolved: Resolved) -> (Option<Value>, Result<Outcome, NodeError>) {
+        let Resolved { params, shell_values, mask } = resolved;
+        let input = storable(mask.value(params.clone()));
+        let cx = Context {
+            workspace: task.workspace,
+            workflow: task.workflow,
+            run: task.run,
+            node: task.node.clone(),
+            attempt: task.attempt,
+            effect_key: effect_key(task.run, &task.node, "").into(),
+            input: task.input.clone(),
+            scope: task.scope.clone(),
+            shell_values,
+            woken: task.woken,
+            log: if mask.is_empty() {
+                task.log.clone()
+            } else {
+                Arc::new(MaskedLog { log: task.log.clone(), mask: mask.clone() })
+            },
+        };
+        let limit = Duration::from_secs(task.timeout_s);
+        let attempt = std::panic::AssertUnwindSafe(task.kind.run(params, &cx)).catch_unwind();
+        let result = match tokio::time::timeout(limit, attempt).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => Err(panicked(&task.node, panic.as_ref())),
+            Err(_) => {
+                Err(NodeError::retry("TIMEOUT", format!("`{}` took longer than its limit of {} s", task.node, task.timeout_s)))
+            }
+        };
+        (Some(input), mask.result(result))
+    }
+
+    async fn resolve(&self, task: &Task) -> Result<Resolved, NodeError> {
+        let answers = self.answers(task).await?;
+        let missing = |fault: MissingSecret| NodeError::fatal("SECRET_MISSING", fault.to_string());
+        let mut params = Map::with_capacity(task.params.len());
+        let mut shell_values = Vec::new();
+        for (name, param) in task.params.iter() {
+            let value = match param {
+                Param::Script(code) => code.clone(),
+                Param::Template(template) => template.render(&task.scope, &answers).map_err(missing)?,
+                Param::Shell(template) => {
+                    let (text, values) = template.render_shell(&task.scope, &answers).map_err(missing)?;
+                    shell_values.extend(values);
+                    text
+                }
+            };
+            params.insert(name.clone(), value);
+        }
+        let mask = Mask::of(task.params.iter().flat_map(|(_, param)| expressions(param)), &*self.secrets);
+        Ok(Resolved { params: Value::Object(params), shell_values, mask })
+    }
+
+    /// Evaluates what is JavaScript in the templates, each text once.
+    async fn answers(&self, task: &Task) -> Result<BTreeMap<String, Value>, NodeError> {
+        let mut answers = BTreeMap::new();
+        let mut scope = None;
+        for expression in task.params.iter().flat_map(|(_, param)| expressions(param)) {
+            let Expression::Script(code) = expression else { continue };
+            if !answers.contains_key(code) {
+                let scope = scope.get_or_insert_with(|| task.scope.to_json());
+                answers.insert(code.clone(), self.evaluate.evaluate(code, scope).await?);
+            }
+        }
+        Ok(answers)
+    }
+}
+
+fn expressions(param: &Param) -> Vec<&Expression> {
+    match param {
+        Param::Script(_) => Vec::new(),
+        Param::Template(template) | Param::Shell(template) => template.expressions(),
+    }
+}
+
+/// Makes an output storable and refuses one that is too large.
+fn checked(result: Result<Outcome, NodeError>) -> (Result<Outcome, NodeError>, Option<String>) {
+    match result {
+        Ok(Outcome::Done(mut output)) => {
+            if storable::is_unstorable(&output.value) {
+                output.value = Arc::new(storable(Arc::unwrap_or_clone(output.value)));
+            }
+            let json = output.value.to_string();
+            if json.len() > LARGEST_OUTPUT {
+                let message = format!(
+                    "the output has {} bytes; the most is {LARGEST_OUTPUT}: put out less, or a reference to it",
+                    json.len()
+                );
+                return (Err(NodeError::fatal("OUTPUT_TOO_LARGE", message)), None);
+            }
+            (Ok(Outcome::Done(output)), Some(json))
+        }
+        Err(mut error) => {
+            error.message = storable::text(&error.message);
+            error.details = storable(error.details);
+            (Err(error), None)
+        }
+        sleep => (sleep, None),
+    }
+}
+
+fn panicked(node: &NodeId, panic: &(dyn std::any::Any + Send)) -> NodeError {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    NodeError::fatal(
+        "NODE_PANICKED",
+        format!("`{node}` stopped on a fault in FlowForge itself: {}", text.unwrap_or("no message")),
+    )
+}
+
+struct MaskedLog {
+    log: Arc<dyn LogSink>,
+    mask: Mask,
+}
+
+impl LogSink for MaskedLog {
+    fn line(&self, stream: Stream, text: String) -> BoxFuture<'_, ()> {
+        self.log.line(stream, self.mask.text(text))
+    }
+}

@@ -1,0 +1,35 @@
+//! The durable shell of FlowForge: it does what the pure core decides, and makes it last.
+//!
+//! ```text
+//!   Engine ──start──▶ Owner ──deltas──▶ Committer ──one transaction for many runs──▶ database
+//!     │                 ▲ ▲                  └─ hints ─▶ Feed, waiting callers
+//!     │ signal, cancel  │ └── Lane: dispatched steps, reporting through the inbox
+//!     └── inbox ────────┘            Sweeper: what time and death leave behind
+//! ```
+//!
+//! The database decides and everything else hints: a run has one owner at a time, every write names the owner's epoch, and
+//! nothing is acknowledged before the transaction that holds it is on disk.
+
+pub mod clock;
+mod committer;
+mod compiled;
+mod engine;
+mod error;
+mod executor;
+mod feed;
+mod hints;
+mod owner;
+mod queue;
+mod record;
+pub mod store;
+mod sweeper;
+mod worker;
+
+pub use crate::{
+    clock::Clock,
+    engine::{Dedupe, Engine, EngineConfig, NewRun, Started},
+    error::{Error, Result},
+    feed::FeedEvent,
+    record::{AttemptRecord, LogRecord, RunRecord},
+    store::{Location, Page, PageRequest, Store},
+};

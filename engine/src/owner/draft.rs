@@ -1,0 +1,254 @@
+//! The facts of a run since its last commit, gathered into rows. A pure fold: it decides nothing and does nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use flowforge_core::{
+    Event, Graph, RunStatus, StepIx, StepStatus, Timestamp,
+    node::{Lane, Stream},
+};
+use uuid::Uuid;
+
+use crate::{
+    committer::{Delta, Guard, LogWrite, RunPatch, StepWrite},
+    executor::Executed,
+};
+
+/// What has not been committed yet.
+#[derive(Default)]
+pub(super) struct Draft {
+    delta: Change,
+    /// Inline attempts that have begun and whose row is not written yet: most end before it would be worth it.
+    unwritten: BTreeMap<StepIx, (u32, Timestamp)>,
+    /// Attempts whose row is written and open, and whether it says that they slept.
+    open: BTreeMap<StepIx, (u32, bool)>,
+    /// Whether a step that is not pure has ended.
+    effects: bool,
+}
+
+#[derive(Default)]
+struct Change {
+    seqs: i64,
+    patch: RunPatch,
+    steps: Vec<StepWrite>,
+    by_step: HashMap<(StepIx, u32), usize>,
+    dispatch: Vec<(flowforge_core::NodeId, u32)>,
+    recall: Vec<(flowforge_core::NodeId, u32)>,
+    logs: Vec<LogWrite>,
+    consumed: Vec<Uuid>,
+    touched: bool,
+}
+
+impl Draft {
+    /// Whether there is nothing to commit.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.delta.touched
+    }
+
+    /// How many rows a commit would write.
+    pub(super) fn rows(&self) -> usize {
+        self.delta.steps.len() + self.delta.logs.len()
+    }
+
+    /// Whether there are log lines to commit and nothing else, except beginnings that they brought along.
+    pub(super) fn has_only_logs(&self) -> bool {
+        let change = &self.delta;
+        let seqs = change.logs.len() + change.steps.iter().filter(|row| row.started.is_some() && row.finished.is_none()).count();
+        !change.logs.is_empty() && change.seqs as usize == seqs && change.consumed.is_empty() && change.dispatch.is_empty()
+    }
+
+    /// Whether the end of a step that is not pure would be committed.
+    pub(super) fn has_effects(&self) -> bool {
+        self.effects
+    }
+
+    /// Whether an attempt has begun whose row is not written yet.
+    pub(super) fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
+    /// Takes note of an attempt whose row is written already.
+    pub(super) fn reopen(&mut self, step: StepIx, attempt: u32, slept: bool) {
+        self.open.insert(step, (attempt, slept));
+    }
+
+    /// Takes what is to be committed and leaves an empty draft behind. Attempts that go on are remembered.
+    pub(super) fn take(&mut self, run: flowforge_core::RunId, guard: Guard) -> Delta {
+        let Change { seqs, patch, steps, dispatch, recall, logs, consumed, .. } = std::mem::take(&mut self.delta);
+        self.effects = false;
+        Delta { run, guard, seqs, patch, steps, dispatch, recall, logs, consumed }
+    }
+
+    /// Adds a fact; `executed` is what came of the attempt, if the fact is its end.
+    pub(super) fn record(&mut self, graph: &Graph, event: &Event, executed: Option<&Executed>, now: Timestamp) {
+        match event {
+            Event::RunStarted { .. } => {
+                self.delta.patch.started = Some((self.seq(), now));
+                self.delta.patch.status = Some(RunStatus::Running);
+            }
+            Event::CancelRequested => self.delta.patch.cancelled = Some((self.seq(), now)),
+            Event::RunFinished { status, output, error } => {
+                self.delta.patch.status = Some(*status);
+                self.delta.patch.output = Some(output.to_string());
+                self.delta.patch.error = error.as_ref().map(|error| serde_json::json!(error).to_string());
+                self.delta.patch.finished = Some((self.seq(), now));
+                self.delta.patch.release = true;
+            }
+            Event::StepStarted { step, attempt } => self.begin(graph, *step, *attempt, now),
+            Event::StepResumed { step, attempt } => {
+                if graph.step(*step).kind.spec.lane == Lane::Dispatched {
+                    self.delta.touched = true;
+                    self.delta.dispatch.push((graph.step(*step).id.clone(), *attempt));
+                }
+            }
+            Event::StepWaiting { step, attempt, until } => self.pause(graph, *step, *attempt, *until, executed),
+            Event::StepSkipped { step } => {
+                let seq = self.seq();
+                let row = self.row(graph, *step, 1, StepStatus::Skipped);
+                row.finished = Some(seq);
+                row.finished_at = Some(now);
+            }
+            Event::StepCompleted { step, attempt, port, .. } => {
+                let (port, output) = (port.to_string(), executed.and_then(|executed| executed.output_json.clone()));
+                let row = self.end(graph, *step, *attempt, StepStatus::Completed, executed, now);
+                row.port = Some(port);
+                row.output = output;
+            }
+            Event::StepFailed { step, attempt, error, retry_at } => {
+                let row = self.end(graph, *step, *attempt, StepStatus::Failed, executed, now);
+                row.error = Some(serde_json::json!(**error).to_string());
+                row.wake_at = *retry_at;
+            }
+            // Between two attempts there is no open row to close: the failed attempt's says all there is.
+            Event::StepCancelled { step, attempt } => {
+                if self.unwritten.contains_key(step) || self.open.contains_key(step) {
+                    self.end(graph, *step, *attempt, StepStatus::Cancelled, None, now);
+                }
+            }
+        }
+    }
+
+    /// Adds a log line.
+    pub(super) fn log(&mut self, graph: &Graph, step: StepIx, attempt: u32, stream: Stream, text: String, at: Timestamp) {
+        let node = graph.step(step).id.clone();
+        // A line may not stand before the beginning of its attempt.
+        self.write_begun(graph, step);
+        let offset = self.seq();
+        self.delta.logs.push(LogWrite { offset, node, attempt, stream, text, at });
+    }
+
+    /// Adds that an inbox row's meaning is recorded.
+    pub(super) fn consume(&mut self, id: Uuid) {
+        self.delta.touched = true;
+        self.delta.consumed.push(id);
+    }
+
+    /// Writes the rows of all attempts that have begun, for those who watch.
+    pub(super) fn write_all_begun(&mut self, graph: &Graph) {
+        for step in self.unwritten.keys().copied().collect::<Vec<_>>() {
+            self.write_begun(graph, step);
+        }
+    }
+
+    /// Adds that the owner lets go, and when the run is to be woken.
+    pub(super) fn release(&mut self, status: RunStatus, wake_at: Option<Timestamp>) {
+        self.delta.touched = true;
+        self.delta.patch.release = true;
+        self.delta.patch.status = Some(status);
+        self.delta.patch.wake_at = wake_at;
+    }
+
+    fn begin(&mut self, graph: &Graph, step: StepIx, attempt: u32, now: Timestamp) {
+        self.unwritten.insert(step, (attempt, now));
+        if graph.step(step).kind.spec.lane == Lane::Dispatched {
+            self.write_begun(graph, step);
+            self.delta.dispatch.push((graph.step(step).id.clone(), attempt));
+        }
+    }
+
+    fn pause(&mut self, graph: &Graph, step: StepIx, attempt: u32, until: Timestamp, executed: Option<&Executed>) {
+        self.write_begun(graph, step);
+        let slept = self.open.insert(step, (attempt, true)).is_some_and(|(_, slept)| slept);
+        let seq = (!slept).then(|| self.seq());
+        let row = self.row(graph, step, attempt, StepStatus::Waiting);
+        row.waiting = seq.or(row.waiting);
+        row.wake_at = Some(until);
+        row.input = executed.and_then(|executed| executed.input.as_ref()).map(ToString::to_string);
+    }
+
+    fn end(
+        &mut self,
+        graph: &Graph,
+        step: StepIx,
+        attempt: u32,
+        status: StepStatus,
+        executed: Option<&Executed>,
+        now: Timestamp,
+    ) -> &mut StepWrite {
+        if let Some(executed) = executed
+            && let Some(begun) = self.unwritten.get_mut(&step)
+        {
+            begun.1 = executed.started_at;
+        }
+        self.write_begun(graph, step);
+        self.open.remove(&step);
+        self.effects |= !graph.step(step).is_pure();
+        if graph.step(step).kind.spec.lane == Lane::Dispatched {
+            let key = (graph.step(step).id.clone(), attempt);
+            self.delta.dispatch.retain(|dispatched| *dispatched != key);
+            self.delta.recall.push(key);
+        }
+        self.delta.patch.progress = true;
+        let seq = self.seq();
+        let row = self.row(graph, step, attempt, status);
+        row.finished = Some(seq);
+        row.finished_at = Some(executed.map_or(now, |executed| executed.finished_at));
+        row.input = executed.and_then(|executed| executed.input.as_ref()).map(ToString::to_string);
+        row
+    }
+
+    fn write_begun(&mut self, graph: &Graph, step: StepIx) {
+        let Some((attempt, at)) = self.unwritten.remove(&step) else { return };
+        self.open.insert(step, (attempt, false));
+        let seq = self.seq();
+        let row = self.row(graph, step, attempt, StepStatus::Running);
+        row.started = Some(seq);
+        row.started_at = Some(at);
+    }
+
+    /// The row of an attempt: one a draft, whatever happens to it in between.
+    fn row(&mut self, graph: &Graph, step: StepIx, attempt: u32, status: StepStatus) -> &mut StepWrite {
+        self.delta.touched = true;
+        let at = *self.delta.by_step.entry((step, attempt)).or_insert_with(|| {
+            self.delta.steps.push(empty_row(graph.step(step).id.clone(), attempt));
+            self.delta.steps.len() - 1
+        });
+        let row = &mut self.delta.steps[at];
+        row.status = status;
+        row
+    }
+
+    /// The next record number, as an offset.
+    fn seq(&mut self) -> i64 {
+        self.delta.touched = true;
+        self.delta.seqs += 1;
+        self.delta.seqs - 1
+    }
+}
+
+fn empty_row(node: flowforge_core::NodeId, attempt: u32) -> StepWrite {
+    StepWrite {
+        node,
+        attempt,
+        status: StepStatus::Pending,
+        input: None,
+        output: None,
+        error: None,
+        port: None,
+        started: None,
+        waiting: None,
+        finished: None,
+        started_at: None,
+        finished_at: None,
+        wake_at: None,
+    }
+}

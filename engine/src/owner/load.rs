@@ -1,0 +1,104 @@
+//! Rebuilds a run from its rows: the rows become the facts that they record, and the core replays them.
+
+use std::{borrow::Cow, sync::Arc};
+
+use flowforge_core::{Event, Graph, NodeId, Run, RunId, StepIx, StepStatus, node::NodeError};
+use serde_json::Value;
+
+use crate::{
+    compiled::Compiled,
+    engine::Shared,
+    error::{Error, Result},
+    record::AttemptRecord,
+    store::runs::RunRow,
+};
+
+/// A run in memory, with what its rows say beside the facts.
+pub(crate) struct Loaded {
+    pub(crate) row: RunRow,
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) run: Run,
+    /// Attempts whose row is open, and whether it says that they slept.
+    pub(crate) open: Vec<(StepIx, u32, bool)>,
+}
+
+impl Loaded {
+    /// Reads a run.
+    pub(crate) async fn read(shared: &Shared, id: RunId) -> Result<Self> {
+        let row = shared.store.run_row(None, id).await?;
+        let record = &row.record;
+        let compiled = shared.versions.of_run(&shared.store, record.workspace, record.workflow, record.version).await?;
+        let attempts = shared.store.attempts(id).await?;
+        let facts = facts(&compiled.graph, &row, &attempts)?;
+        let run =
+            Run::replay(compiled.graph.clone(), seed(id), &facts).map_err(|fault| broken("started_seq", fault.to_string()))?;
+        let open = attempts
+            .iter()
+            .filter(|attempt| attempt.seqs.finished.is_none())
+            .filter_map(|attempt| Some((compiled.graph.find(&attempt.node)?, attempt.attempt, attempt.seqs.waiting.is_some())));
+        let open = open.collect();
+        Ok(Self { row, compiled, run, open })
+    }
+}
+
+/// What decides the jitter of a run's retries.
+pub(crate) fn seed(run: RunId) -> u64 {
+    run.uuid().as_u64_pair().1
+}
+
+/// The facts that the rows record, in the order of their numbers.
+fn facts(graph: &Graph, row: &RunRow, attempts: &[AttemptRecord]) -> Result<Vec<Event>> {
+    let mut facts: Vec<(i64, Event)> = Vec::with_capacity(attempts.len() * 2 + 2);
+    if let Some(seq) = row.started_seq {
+        let trigger = row.trigger_node.as_deref().and_then(|node| graph.find(&NodeId::from(node)));
+        facts.push((seq, Event::RunStarted { trigger }));
+    }
+    for attempt in attempts {
+        let step = graph.find(&attempt.node).ok_or_else(|| broken("node_id", format!("{} is not in the graph", attempt.node)))?;
+        facts_of(step, attempt, &mut facts)?;
+    }
+    if let Some(seq) = row.cancel_seq {
+        facts.push((seq, Event::CancelRequested));
+    }
+    if let Some(seq) = row.finished_seq {
+        let output = row.record.output.clone().unwrap_or_default();
+        facts.push((seq, Event::RunFinished { status: row.record.status, output, error: row.record.error.clone() }));
+    }
+    facts.sort_by_key(|(seq, _)| *seq);
+    Ok(facts.into_iter().map(|(_, fact)| fact).collect())
+}
+
+fn facts_of(step: StepIx, row: &AttemptRecord, facts: &mut Vec<(i64, Event)>) -> Result<()> {
+    let attempt = row.attempt;
+    if let Some(seq) = row.seqs.started {
+        facts.push((seq, Event::StepStarted { step, attempt }));
+    }
+    // An attempt that slept and has ended was called again in between: its end follows its beginning just as well.
+    if let (Some(seq), Some(until), None) = (row.seqs.waiting, row.wake_at, row.seqs.finished) {
+        facts.push((seq, Event::StepWaiting { step, attempt, until }));
+    }
+    let Some(seq) = row.seqs.finished else { return Ok(()) };
+    facts.push((
+        seq,
+        match row.status {
+            StepStatus::Completed => {
+                let output = Arc::new(row.output.clone().unwrap_or(Value::Null));
+                let port = Cow::Owned(row.port.clone().unwrap_or_default());
+                Event::StepCompleted { step, attempt, output, port }
+            }
+            StepStatus::Failed => {
+                let unknown = || NodeError::fatal("UNKNOWN", "the error was not recorded");
+                let error = Arc::new(row.error.clone().unwrap_or_else(unknown));
+                Event::StepFailed { step, attempt, error, retry_at: row.wake_at }
+            }
+            StepStatus::Skipped => Event::StepSkipped { step },
+            StepStatus::Cancelled => Event::StepCancelled { step, attempt },
+            status => return Err(broken("status", format!("{} has ended and is {status}", row.node))),
+        },
+    ));
+    Ok(())
+}
+
+fn broken(column: &'static str, fault: String) -> Error {
+    Error::Inconsistent { table: "step_runs", column, fault }
+}

@@ -1,0 +1,110 @@
+//! What a reader sees of runs, attempts and log lines.
+
+use std::sync::Arc;
+
+use flowforge_core::{
+    NodeId, RunId, RunStatus, StepStatus, Timestamp, WorkflowId, WorkspaceId, event::RunError, node::NodeError,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A run, as lists and pages show it.
+#[derive(Debug, Clone)]
+pub struct RunRecord {
+    /// The run.
+    pub id: RunId,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// What is executed.
+    pub workflow: WorkflowId,
+    /// Which version of it.
+    pub version: u32,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// What began it: `manual`, `api`, ….
+    pub trigger: String,
+    /// What it was given; `null` in lists.
+    pub input: Arc<Value>,
+    /// What it put out, when it has completed; absent in lists.
+    pub output: Option<Arc<Value>>,
+    /// Why it failed.
+    pub error: Option<RunError>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When a worker began it.
+    pub started_at: Option<Timestamp>,
+    /// When someone asked to cancel it.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// One attempt of one step.
+#[derive(Debug, Clone)]
+pub struct AttemptRecord {
+    /// The node.
+    pub node: NodeId,
+    /// The map item; empty outside a map.
+    pub item: String,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// Where it stands. A failed attempt with a `wake_at` is followed by another.
+    pub status: StepStatus,
+    /// The resolved parameters, secrets masked.
+    pub input: Option<Value>,
+    /// What successors see.
+    pub output: Option<Value>,
+    /// Why it failed.
+    pub error: Option<NodeError>,
+    /// The port by which it left.
+    pub port: Option<String>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When it is woken, or the next attempt begins.
+    pub wake_at: Option<Timestamp>,
+    /// Where in the run's record it began, paused and ended.
+    pub seqs: Seqs,
+    /// What its effects carry, so that their receivers can tell a repetition.
+    pub effect_key: String,
+}
+
+/// Where in the run's record an attempt's transitions stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seqs {
+    /// It began.
+    pub started: Option<i64>,
+    /// It went to sleep.
+    pub waiting: Option<i64>,
+    /// It ended.
+    pub finished: Option<i64>,
+}
+
+/// One log line.
+#[derive(Debug, Clone)]
+pub struct LogRecord {
+    /// Where in the run's record it stands.
+    pub seq: i64,
+    /// The node.
+    pub node: NodeId,
+    /// The map item; empty outside a map.
+    pub item: String,
+    /// The attempt.
+    pub attempt: u32,
+    /// `stdout`, `stderr` or `system`.
+    pub stream: String,
+    /// The line, without its line feed.
+    pub text: String,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+/// FlowForge's own name space for effect keys.
+const EFFECTS: Uuid = Uuid::from_u128(0x1f3a_6d2e_9c54_5b0e_8a77_2d90_c1e4_6b35);
+
+/// The key that every effect of a step carries, the same for all its attempts.
+pub(crate) fn effect_key(run: RunId, node: &NodeId, item: &str) -> String {
+    let name = [run.uuid().as_bytes().as_slice(), node.as_str().as_bytes(), b"/", item.as_bytes()].concat();
+    format!("ff-{}", Uuid::new_v5(&EFFECTS, &name))
+}

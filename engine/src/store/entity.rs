@@ -1,0 +1,5 @@
+//! sea-orm entities: the rows as they are stored. Private to the store.
+
+pub(super) mod accounts;
+pub(super) mod engine;
+pub(super) mod workflows;

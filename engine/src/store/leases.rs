@@ -1,0 +1,139 @@
+//! Moves the ownership of runs and dispatched steps from worker to worker, and nothing else of them. Every statement is a
+//! compare-and-set, and every change of hands takes the next epoch.
+
+use std::time::Duration;
+
+use flowforge_core::{NodeId, RunId, WorkerId};
+use sea_orm::{FromQueryResult, Statement, Value};
+use uuid::Uuid;
+
+use super::Store;
+use crate::{error::Result, queue::StepRef};
+
+/// A dispatched step that was claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StepLease {
+    /// The fencing token.
+    pub(crate) epoch: i64,
+    /// How many workers died with it.
+    pub(crate) crashes: u32,
+}
+
+/// What may be told to a run's owner or claimed, found by the sweeper.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) runs: Vec<RunId>,
+    pub(crate) steps: Vec<StepRef>,
+}
+
+impl Store {
+    /// Claims a run that nobody alive owns. The epoch it is now owned under, or nothing when it cannot be claimed.
+    pub(crate) async fn claim_run(&self, run: RunId, worker: WorkerId, lease: Duration) -> Result<Option<i64>> {
+        let alive = self.alive_sql(lease);
+        let sql = format!(
+            "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = CASE WHEN owner IS NULL THEN crashes ELSE crashes + 1 END \
+             WHERE id = $1 AND finished_at IS NULL AND (owner IS NULL OR owner NOT IN ({alive})) RETURNING epoch"
+        );
+        self.epoch(sql, [run.uuid().into(), worker.uuid().into()]).await
+    }
+
+    /// Claims a run again that this worker owns already, after it lost track of what was written; `crashed` when that was
+    /// the run's own doing.
+    pub(crate) async fn reclaim_run(&self, run: RunId, worker: WorkerId, epoch: i64, crashed: bool) -> Result<Option<i64>> {
+        let sql = "UPDATE runs SET epoch = epoch + 1, crashes = crashes + $4 \
+             WHERE id = $1 AND owner = $2 AND epoch = $3 AND finished_at IS NULL RETURNING epoch";
+        let values = [run.uuid().into(), worker.uuid().into(), epoch.into(), i32::from(crashed).into()];
+        self.epoch(sql.to_owned(), values).await
+    }
+
+    async fn epoch<const N: usize>(&self, sql: String, values: [Value; N]) -> Result<Option<i64>> {
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        Ok(Epoch::find_by_statement(statement).one(&self.write).await?.map(|row| row.epoch))
+    }
+
+    /// Claims a dispatched step that nobody alive executes.
+    pub(crate) async fn claim_step(&self, step: &StepRef, worker: WorkerId, lease: Duration) -> Result<Option<StepLease>> {
+        let (alive, now) = (self.alive_sql(lease), self.now_sql());
+        let sql = format!(
+            "UPDATE step_leases SET owner = $5, epoch = epoch + 1, claimed_at = {now}, \
+             crashes = CASE WHEN owner IS NULL THEN crashes ELSE crashes + 1 END \
+             WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND (owner IS NULL OR owner NOT IN ({alive})) \
+             RETURNING epoch, crashes"
+        );
+        let statement = Statement::from_sql_and_values(self.backend(), sql, step_values(step, worker.uuid().into()));
+        let row = Claimed::find_by_statement(statement).one(&self.write).await?;
+        Ok(row.map(|row| StepLease { epoch: row.epoch, crashes: row.crashes.cast_unsigned() }))
+    }
+
+    /// Hands a dispatched step back without counting a crash.
+    pub(crate) async fn release_step(&self, step: &StepRef, epoch: i64) -> Result<()> {
+        let sql = "UPDATE step_leases SET owner = NULL, epoch = epoch + 1 \
+             WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND epoch = $5";
+        self.execute(sql.to_owned(), step_values(step, epoch.into())).await?;
+        Ok(())
+    }
+
+    /// Whether a dispatched step is still leased under an epoch.
+    pub(crate) async fn holds_step(&self, step: &StepRef, epoch: i64) -> Result<bool> {
+        let sql =
+            "SELECT epoch FROM step_leases WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND epoch = $5";
+        let statement = Statement::from_sql_and_values(self.backend(), sql, step_values(step, epoch.into()));
+        Ok(Epoch::find_by_statement(statement).one(&self.read).await?.is_some())
+    }
+
+    /// Runs and dispatched steps that someone should look at, oldest first: no living owner and something to do.
+    pub(crate) async fn find_work(&self, lease: Duration, limit: u64) -> Result<Found> {
+        let (alive, now) = (self.alive_sql(lease), self.now_sql());
+        // What was dispatched a moment ago has its hint on the way.
+        let hinted = lease.as_millis() / 6;
+        let runs = format!(
+            "SELECT id FROM runs WHERE finished_at IS NULL AND ((owner IS NULL AND (status = 'pending' OR wake_at <= {now} \
+             OR EXISTS (SELECT 1 FROM run_inbox i WHERE i.run_id = runs.id))) OR (owner IS NOT NULL AND owner NOT IN ({alive}))) \
+             ORDER BY id LIMIT {limit}"
+        );
+        let steps = format!(
+            "SELECT run_id, node_id, item, attempt FROM step_leases WHERE (owner IS NULL AND dispatched_at < {now} - {hinted}) \
+             OR owner NOT IN ({alive}) ORDER BY dispatched_at LIMIT {limit}"
+        );
+        let runs = RunKey::find_by_statement(self.statement(&runs)).all(&self.read).await?;
+        let steps = StepKey::find_by_statement(self.statement(&steps)).all(&self.read).await?;
+        Ok(Found {
+            runs: runs.into_iter().map(|row| RunId::new(row.id)).collect(),
+            steps: steps.into_iter().map(StepRef::from).collect(),
+        })
+    }
+}
+
+fn step_values(step: &StepRef, last: Value) -> [Value; 5] {
+    [step.run.uuid().into(), step.node.as_str().into(), step.item.as_str().into(), step.attempt.cast_signed().into(), last]
+}
+
+#[derive(FromQueryResult)]
+struct Epoch {
+    epoch: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Claimed {
+    epoch: i64,
+    crashes: i32,
+}
+
+#[derive(FromQueryResult)]
+struct RunKey {
+    id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct StepKey {
+    run_id: Uuid,
+    node_id: String,
+    item: String,
+    attempt: i32,
+}
+
+impl From<StepKey> for StepRef {
+    fn from(row: StepKey) -> Self {
+        Self { run: RunId::new(row.run_id), node: NodeId::new(row.node_id), item: row.item, attempt: row.attempt.cast_unsigned() }
+    }
+}

@@ -1,0 +1,154 @@
+//! Reads runs. They are written by the committer; `leases` moves their ownership.
+
+use std::{collections::HashMap, sync::Arc};
+
+use flowforge_core::{RunId, RunStatus, Timestamp, WorkflowId, WorkspaceId, event::RunError};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use serde_json::Value;
+
+use super::{
+    Page, PageRequest, Store,
+    entity::engine::run::{self, Column},
+};
+use crate::{
+    error::{Error, Result},
+    record::RunRecord,
+};
+
+/// Which runs are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunFilter {
+    /// Only this workflow's.
+    pub workflow: Option<WorkflowId>,
+    /// Only those that stand so.
+    pub status: Option<RunStatus>,
+}
+
+/// Everything about a run that its owner has to know.
+#[derive(Debug, Clone)]
+pub(crate) struct RunRow {
+    pub(crate) record: RunRecord,
+    pub(crate) trigger_node: Option<String>,
+    pub(crate) epoch: i64,
+    pub(crate) next_seq: i64,
+    pub(crate) crashes: u32,
+    pub(crate) deadline_at: Option<Timestamp>,
+    pub(crate) started_seq: Option<i64>,
+    pub(crate) cancel_seq: Option<i64>,
+    pub(crate) finished_seq: Option<i64>,
+}
+
+impl Store {
+    /// One run of a workspace.
+    ///
+    /// # Errors
+    /// `NotFound` when the workspace has no such run.
+    pub async fn run(&self, workspace: WorkspaceId, run: RunId) -> Result<RunRecord> {
+        Ok(self.run_row(Some(workspace), run).await?.record)
+    }
+
+    /// A page of a workspace's runs, newest first, without inputs and outputs.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn runs(&self, workspace: WorkspaceId, filter: RunFilter, page: PageRequest) -> Result<Page<RunRecord>> {
+        let mut select =
+            run::Entity::find().filter(Column::WorkspaceId.eq(workspace.uuid())).order_by_desc(Column::Id).limit(page.limit + 1);
+        if let Some(workflow) = filter.workflow {
+            select = select.filter(Column::WorkflowId.eq(workflow.uuid()));
+        }
+        if let Some(status) = filter.status {
+            select = select.filter(Column::Status.eq(status.as_str()));
+        }
+        if let Some(before) = page.before {
+            select = select.filter(Column::Id.lt(before));
+        }
+        Page::of(light(select).all(&self.read).await?, page.limit, |row| row.id).try_map(|row| Ok(RunRow::try_from(row)?.record))
+    }
+
+    /// The newest run of each of these workflows, without inputs and outputs.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn last_runs(&self, workspace: WorkspaceId, workflows: &[WorkflowId]) -> Result<HashMap<WorkflowId, RunRecord>> {
+        let mut found = HashMap::new();
+        for workflow in workflows {
+            let select = run::Entity::find()
+                .filter(Column::WorkspaceId.eq(workspace.uuid()))
+                .filter(Column::WorkflowId.eq(workflow.uuid()));
+            if let Some(row) = light(select.order_by_desc(Column::Id).limit(1)).one(&self.read).await? {
+                found.insert(*workflow, RunRow::try_from(row)?.record);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The run that was started with a dedupe key, and the hash of what it was asked for.
+    pub(crate) async fn run_by_dedupe_key(
+        &self,
+        workspace: WorkspaceId,
+        key: &str,
+    ) -> Result<Option<(RunRecord, Option<String>)>> {
+        let select = run::Entity::find().filter(Column::WorkspaceId.eq(workspace.uuid())).filter(Column::DedupeKey.eq(key));
+        let Some(row) = select.one(&self.write).await? else { return Ok(None) };
+        let hash = row.dedupe_hash.clone();
+        Ok(Some((RunRow::try_from(row)?.record, hash)))
+    }
+
+    /// One run with what its owner has to know; of any workspace when none is named.
+    pub(crate) async fn run_row(&self, workspace: Option<WorkspaceId>, run: RunId) -> Result<RunRow> {
+        let mut select = run::Entity::find_by_id(run.uuid());
+        if let Some(workspace) = workspace {
+            select = select.filter(Column::WorkspaceId.eq(workspace.uuid()));
+        }
+        let row = select.one(&self.read).await?.ok_or(Error::NotFound("run"))?;
+        RunRow::try_from(row)
+    }
+}
+
+/// Leaves the large columns where they are: what lists do not show is not read.
+fn light(select: sea_orm::Select<run::Entity>) -> sea_orm::Select<run::Entity> {
+    use sea_orm::Iterable as _;
+
+    let columns = Column::iter().filter(|column| !matches!(column, Column::Input | Column::Output));
+    select.select_only().columns(columns).expr_as(Expr::value(Value::Null), "input").expr_as(Expr::value(None::<Value>), "output")
+}
+
+impl TryFrom<run::Model> for RunRow {
+    type Error = Error;
+
+    fn try_from(row: run::Model) -> Result<Self> {
+        let inconsistent = |column: &'static str, fault: String| Error::Inconsistent { table: "runs", column, fault };
+        let error: Option<RunError> =
+            row.error.map(serde_json::from_value).transpose().map_err(|fault| inconsistent("error", fault.to_string()))?;
+        let record = RunRecord {
+            id: RunId::new(row.id),
+            workspace: WorkspaceId::new(row.workspace_id),
+            workflow: WorkflowId::new(row.workflow_id),
+            version: row.version.cast_unsigned(),
+            status: row
+                .status
+                .parse()
+                .map_err(|fault: flowforge_core::state::UnknownStatus| inconsistent("status", fault.to_string()))?,
+            trigger: row.trigger,
+            input: Arc::new(row.input),
+            output: row.output.map(Arc::new),
+            error,
+            created_at: Timestamp(row.created_at),
+            started_at: row.started_at.map(Timestamp),
+            cancel_requested_at: row.cancel_requested_at.map(Timestamp),
+            finished_at: row.finished_at.map(Timestamp),
+        };
+        Ok(Self {
+            record,
+            trigger_node: row.trigger_node,
+            epoch: row.epoch,
+            next_seq: row.next_seq,
+            crashes: row.crashes.cast_unsigned(),
+            deadline_at: row.deadline_at.map(Timestamp),
+            started_seq: row.started_seq,
+            cancel_seq: row.cancel_seq,
+            finished_seq: row.finished_seq,
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! The lane of dispatched steps: claims one, executes it, reports through the inbox of its run.
+
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use flowforge_core::{
+    StepState,
+    node::{BoxFuture, LogSink, NodeError, Stream},
+    run::CRASH_LIMIT,
+};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::{
+    clock::Clock,
+    committer::{Delta, Guard, LogWrite, RunPatch},
+    engine::Shared,
+    error::{Error, Result},
+    executor::Executed,
+    owner::{Attempt, Loaded, admitted, task},
+    queue::StepRef,
+    store::{
+        inbox::{Answer, Report},
+        leases::StepLease,
+    },
+};
+
+/// How long log lines are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(100);
+/// The most log lines in one commit, and the most that wait before the step that writes them waits too.
+const LINES: usize = 256;
+/// The wait before a report is tried again that the database did not take.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Executes a dispatched step if nobody else does.
+pub(super) async fn execute(shared: &Arc<Shared>, step: StepRef) {
+    if shared.is_leaving() {
+        return;
+    }
+    match shared.store.claim_step(&step, shared.worker, shared.config.lease).await {
+        Ok(Some(lease)) => claimed(shared, &step, lease).await,
+        Ok(None) => {}
+        Err(fault) => {
+            tracing::warn!(run = %step.run, node = %step.node, %fault, "the step could not be claimed; the sweeper will try again")
+        }
+    }
+}
+
+async fn claimed(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) {
+    let (stop, _enlisted) = shared.enlist_step(step.clone(), lease.epoch);
+    let work = async {
+        match attempt(shared, step, lease).await {
+            Ok(Some(report)) => send(shared, step, lease.epoch, report).await,
+            Ok(None) => hand_back(shared, step, lease.epoch).await,
+            Err(fault) => {
+                tracing::warn!(run = %step.run, node = %step.node, %fault, "the step could not be read; handing it back");
+                tokio::time::sleep(AGAIN).await;
+                hand_back(shared, step, lease.epoch).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = stop.cancelled() => tracing::debug!(run = %step.run, node = %step.node, "the step was recalled"),
+    }
+}
+
+/// Makes the attempt; nothing when the process leaves before it has ended.
+async fn attempt(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) -> Result<Option<Report>> {
+    let loaded = Loaded::read(shared, step.run).await?;
+    let graph = &loaded.compiled.graph;
+    let ix = graph.find(&step.node).ok_or(Error::NotFound("node"))?;
+    let woken = match loaded.run.state(ix) {
+        StepState::Running { attempt, .. } if *attempt == step.attempt => None,
+        StepState::Waiting { attempt, until } if *attempt == step.attempt => Some(*until),
+        _ => return Err(Error::Fenced),
+    };
+    if lease.crashes >= CRASH_LIMIT {
+        return Ok(Some(crashed(shared, step, lease.crashes)));
+    }
+    let record = &loaded.row.record;
+    let about = json!({ "id": record.id, "workflow_id": record.workflow, "version": record.version, "trigger": record.trigger });
+    let (sender, lines) = mpsc::channel(LINES);
+    let log = Arc::new(LaneLog { sender, clock: shared.clock.clone(), lines: AtomicUsize::new(0) });
+    let attempt = Attempt { step: ix, attempt: step.attempt, woken };
+    let task = task(&loaded.run, &loaded.compiled, record, &Arc::new(about), shared, attempt, log);
+    let executed = async {
+        tokio::select! {
+            executed = shared.executor.execute(task) => Some(executed),
+            () = shared.grace_is_over() => None,
+        }
+    };
+    let (executed, ()) = tokio::join!(executed, write_lines(shared, step, lease.epoch, lines));
+    Ok(executed.map(|executed| report(shared, step, executed)))
+}
+
+fn report(shared: &Shared, step: &StepRef, executed: Executed) -> Report {
+    Report {
+        node: step.node.clone(),
+        attempt: step.attempt,
+        answer: Answer::of(executed.result, shared.clock.now()),
+        input: executed.input,
+        started_at: executed.started_at,
+        finished_at: executed.finished_at,
+    }
+}
+
+fn crashed(shared: &Shared, step: &StepRef, crashes: u32) -> Report {
+    let message = format!(
+        "{crashes} workers died while they executed `{}`; find out what it does to its worker before running it again",
+        step.node
+    );
+    let now = shared.clock.now();
+    let answer = Answer::Failed(NodeError::fatal("WORKER_CRASHED", message));
+    Report { node: step.node.clone(), attempt: step.attempt, answer, input: None, started_at: now, finished_at: now }
+}
+
+/// Reports until the database has taken it, or says that the lease is another worker's.
+async fn send(shared: &Arc<Shared>, step: &StepRef, epoch: i64, report: Report) {
+    loop {
+        match shared.store.report(step, epoch, report.clone()).await {
+            Ok(()) => return shared.call(step.run),
+            Err(Error::Fenced) => return tracing::debug!(run = %step.run, node = %step.node, "a late report was dropped"),
+            Err(fault) => tracing::warn!(run = %step.run, node = %step.node, %fault, "the report was not written; trying again"),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+async fn hand_back(shared: &Shared, step: &StepRef, epoch: i64) {
+    if let Err(fault) = shared.store.release_step(step, epoch).await {
+        tracing::warn!(run = %step.run, node = %step.node, %fault, "the step was not handed back; its lease will run out");
+    }
+}
+
+/// Writes log lines in batches until the step drops its end.
+async fn write_lines(shared: &Shared, step: &StepRef, epoch: i64, mut lines: mpsc::Receiver<LogWrite>) {
+    let mut batch = Vec::with_capacity(LINES);
+    while lines.recv_many(&mut batch, LINES).await > 0 {
+        let seqs = batch.len() as i64;
+        for (offset, line) in (0..).zip(&mut batch) {
+            (line.offset, line.node, line.attempt) = (offset, step.node.clone(), step.attempt);
+        }
+        let guard = Guard::Lease { node: step.node.clone(), attempt: step.attempt, epoch };
+        let mut delta = Delta::of_run(step.run, guard, seqs, RunPatch::default());
+        delta.logs = std::mem::replace(&mut batch, Vec::with_capacity(LINES));
+        if let Err(fault) = shared.committer.commit(delta).await {
+            tracing::warn!(run = %step.run, node = %step.node, %fault, "log lines were not written");
+        }
+        if lines.len() < LINES && !lines.is_closed() {
+            tokio::time::sleep(GATHER).await;
+        }
+    }
+}
+
+/// Stops what this worker executes and no longer holds: recalled, or taken over by another worker.
+pub(super) async fn stop_what_is_not_held(shared: &Shared) {
+    for (step, epoch, stop) in shared.enlisted_steps() {
+        if let Ok(false) = shared.store.holds_step(&step, epoch).await {
+            stop.cancel();
+        }
+    }
+}
+
+/// The log of one dispatched attempt.
+struct LaneLog {
+    sender: mpsc::Sender<LogWrite>,
+    clock: Clock,
+    lines: AtomicUsize,
+}
+
+impl LogSink for LaneLog {
+    fn line(&self, stream: Stream, text: String) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let Some((stream, text)) = admitted(&self.lines, stream, text) else { return };
+            let line = LogWrite { offset: 0, node: "".into(), attempt: 0, stream, text, at: self.clock.now() };
+            // The receiver lives as long as the attempt.
+            let _ = self.sender.send(line).await;
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! The schema of FlowForge: one file a change, the same on SQLite and PostgreSQL.
+//!
+//! Changes expand first and contract a release later, so that two versions can run side by side; a released file is
+//! never edited. Times are milliseconds since 1970 in `bigint`, so that both databases compare them alike.
+
+use sea_orm_migration::prelude::*;
+
+mod m20261120_001_create_accounts;
+mod m20261120_002_create_workflows;
+mod m20261120_003_create_runs;
+
+/// All changes, in the order in which they are applied.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261120_001_create_accounts::Migration),
+            Box::new(m20261120_002_create_workflows::Migration),
+            Box::new(m20261120_003_create_runs::Migration),
+        ]
+    }
+}
