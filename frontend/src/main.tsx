@@ -5,13 +5,18 @@ import { RouterProvider } from '@tanstack/react-router'
 import { createRoot } from 'react-dom/client'
 
 import { queryClient } from './api/queries'
+import { onSessionLost } from './api/session'
 import { router } from './routes'
 import { colorSchemes, resolver, theme } from './ui/theme'
+import { pages } from './util/paths'
 
 import '@mantine/core/styles.css'
 import '@mantine/notifications/styles.css'
 import './styles/tokens.css'
 import './styles/base.css'
+
+// Unsaved edits are kept in the browser, so signing in again loses nothing.
+onSessionLost(() => void router.navigate({ to: pages.signIn, search: { next: router.state.location.href } }))
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <MantineProvider

@@ -79,13 +79,15 @@ export const stepsQuery = (id: string, moment = '') =>
   })
 
 export const signIn = (body: { email: string; password: string }) =>
-  request<T.Token>('POST', endpoints.login, { body }).then(setSession)
+  request<T.Token>('POST', endpoints.login, { body, anonymous: true }).then(setSession)
 
 export const setUp = (body: { token: string; email: string; password: string; workspace: string }) =>
-  request<T.Token>('POST', endpoints.setup, { body }).then(setSession)
+  request<T.Token>('POST', endpoints.setup, { body, anonymous: true }).then(setSession)
 
 export const setupRequired = () =>
-  request<{ setup_required: boolean }>('GET', endpoints.authStatus).then((status) => status.setup_required)
+  request<{ setup_required: boolean }>('GET', endpoints.authStatus, { anonymous: true }).then(
+    (status) => status.setup_required,
+  )
 
 export async function signOut(): Promise<void> {
   await request<void>('POST', endpoints.logout)

@@ -28,12 +28,19 @@ async function exchange(): Promise<boolean> {
   return answer.ok
 }
 
+let lost = (): void => {}
+
+/** Called when the server does not know this visitor any more. */
+export const onSessionLost = (callback: () => void): void => void (lost = callback)
+
 /** Sends a request with the bearer token; one that is answered 401 is sent once more after a refresh. */
 export async function authedFetch(request: Request): Promise<Response> {
   const spare = request.clone()
   const first = await fetch(signed(request))
   if (first.status !== 401) return first
-  return (await refreshSession()) ? fetch(signed(spare)) : first
+  if (await refreshSession()) return fetch(signed(spare))
+  if (!token) lost()
+  return first
 }
 
 function signed(request: Request): Request {

@@ -112,7 +112,8 @@ export type Run = RunSummary & { input: Json; output: Json }
 
 export type StepRow = {
   node_id: string
-  item: number | null
+  /** Which item of a map; empty elsewhere. */
+  item: string
   attempt: number
   status: StepStatus
   input: Json
@@ -144,15 +145,15 @@ export type RunEvent = {
   run_id: string
   kind: RunEventKind
   node_id?: string | null
-  item?: number | null
+  item?: string
   attempt?: number | null
   at: string
   stream?: 'stdout' | 'stderr' | 'system'
   text?: string
   port?: string | null
   error?: Failure | null
-  retry_at?: string | null
-  wake_at?: string | null
+  retry_at?: string | number | null
+  wake_at?: string | number | null
   status?: RunStatus
 }
 

@@ -25,7 +25,11 @@ export function Inspector({ node, type, problems, onChange, onRename, onRemove, 
   const title = node.name || type?.title || node.id
   const loose = problems.filter((problem) => !problem.field)
   return (
-    <aside className="inspector" aria-label={`Settings of ${title}`}>
+    <aside
+      className="inspector"
+      aria-label={`Settings of ${title}`}
+      onKeyDown={(event) => event.key === 'Escape' && !isOpenList(event.target) && onClose()}
+    >
       <header className="inspector-head">
         <NodeIcon name={type?.icon} size={20} />
         <div className="grow">
@@ -97,6 +101,10 @@ export function Inspector({ node, type, problems, onChange, onRename, onRemove, 
     </aside>
   )
 }
+
+/** Escape closes an open list of choices first, and the settings only after that. */
+const isOpenList = (target: EventTarget): boolean =>
+  target instanceof HTMLElement && target.getAttribute('aria-expanded') === 'true'
 
 /** The id is changed when the field is left: half an id would rewrite every reference on each key. */
 function IdField({ id, onRename }: { id: string; onRename: Props['onRename'] }) {

@@ -20,6 +20,7 @@ export function Runs() {
   const items = list.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <main className="page">
+      <title>Runs · FlowForge</title>
       <div className="list">
         <div className="list-inner">
           <h1>Runs</h1>

@@ -40,6 +40,7 @@ export function Workflows() {
   const filtered = Boolean(search.q ?? search.status)
   return (
     <main className="page">
+      <title>Workflows · FlowForge</title>
       <div className="list">
         <div className="list-inner">
           <div className="list-head">

@@ -66,7 +66,7 @@ test('log lines are kept in order and change no step', () => {
 
 const row = (node_id: string, status: StepRow['status']): StepRow => ({
   node_id,
-  item: null,
+  item: '',
   attempt: 1,
   status,
   input: null,

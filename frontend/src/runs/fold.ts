@@ -3,7 +3,7 @@ import { millis } from '../util/time'
 
 export type Attempt = {
   nodeId: string
-  item: number | null
+  item: string
   attempt: number
   status: StepStatus
   startedAt: number | null
@@ -16,7 +16,7 @@ export type Attempt = {
 export type LogLine = {
   seq: number
   nodeId: string
-  item: number | null
+  item: string
   attempt: number
   stream: 'stdout' | 'stderr' | 'system'
   text: string
@@ -44,8 +44,8 @@ export const emptyRun: RunView = {
   changes: 0,
 }
 
-export const attemptKey = (nodeId: string, item: number | null, attempt: number): string =>
-  `${nodeId}\u0000${item ?? ''}\u0000${attempt}`
+export const attemptKey = (nodeId: string, item: string, attempt: number): string =>
+  `${nodeId}\u0000${item}\u0000${attempt}`
 
 /** What is known about a run after some more events: the same fold that the server replays by. */
 export function foldEvents(view: RunView, events: readonly RunEvent[]): RunView {
@@ -70,7 +70,7 @@ export function foldEvents(view: RunView, events: readonly RunEvent[]): RunView 
 
 function foldStep(attempts: Map<string, Attempt>, event: RunEvent): void {
   if (!event.node_id) return
-  const item = event.item ?? null
+  const item = event.item ?? ''
   const number = event.attempt ?? 1
   const key = attemptKey(event.node_id, item, number)
   const before = attempts.get(key) ?? blank(event.node_id, item, number)
@@ -105,7 +105,7 @@ const failed = (before: Attempt, event: RunEvent, at: number | null): Partial<At
   error: event.error ?? before.error,
 })
 
-const blank = (nodeId: string, item: number | null, attempt: number): Attempt => ({
+const blank = (nodeId: string, item: string, attempt: number): Attempt => ({
   nodeId,
   item,
   attempt,
@@ -120,7 +120,7 @@ const blank = (nodeId: string, item: number | null, attempt: number): Attempt =>
 const toLine = (event: RunEvent): LogLine => ({
   seq: event.seq,
   nodeId: event.node_id ?? '',
-  item: event.item ?? null,
+  item: event.item ?? '',
   attempt: event.attempt ?? 1,
   stream: event.stream ?? 'system',
   text: event.text ?? '',
@@ -159,7 +159,7 @@ const fromRow = (row: StepRow): Attempt => ({
   error: row.error,
 })
 
-export type StepView = { key: string; nodeId: string; item: number | null; attempts: Attempt[]; last: Attempt }
+export type StepView = { key: string; nodeId: string; item: string; attempts: Attempt[]; last: Attempt }
 
 /** One entry per step in the order in which they began; steps that never ran come last. */
 export function toSteps(attempts: readonly Attempt[]): StepView[] {
@@ -173,9 +173,12 @@ export function toSteps(attempts: readonly Attempt[]): StepView[] {
   const list = [...steps.values()]
   for (const step of list) step.last = step.attempts.at(-1) ?? step.last
   const begin = (step: StepView) => step.attempts[0]?.startedAt ?? Infinity
-  return list.sort((a, b) => compare(begin(a), begin(b)) || (a.item ?? -1) - (b.item ?? -1))
+  return list.sort((a, b) => compare(begin(a), begin(b)) || order.compare(a.item, b.item))
 }
+
+/** Items are numbers or names: 2 comes before 10. */
+const order = new Intl.Collator('en', { numeric: true })
 
 const compare = (a: number, b: number): number => (a === b ? 0 : a - b)
 
-export const stepKey = (nodeId: string, item: number | null): string => (item === null ? nodeId : `${nodeId}[${item}]`)
+export const stepKey = (nodeId: string, item: string): string => (item === '' ? nodeId : `${nodeId}[${item}]`)

@@ -5,7 +5,7 @@ import { barsOf, spanOf, ticksOf } from './timescale'
 
 const attempt = (startedAt: number | null, finishedAt: number | null, more: Partial<Attempt> = {}): Attempt => ({
   nodeId: 'a',
-  item: null,
+  item: '',
   attempt: 1,
   status: 'completed',
   startedAt,

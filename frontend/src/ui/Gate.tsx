@@ -13,6 +13,7 @@ export function Gate({ title, lead, onSubmit, children }: Props) {
   }
   return (
     <main className="gate">
+      <title>{`${title} · FlowForge`}</title>
       <div className="gate-box">
         <Logo size={40} />
         <div>

@@ -7,7 +7,8 @@ const clock = new Intl.DateTimeFormat('en-GB', {
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' })
 
-export const millis = (at: string | null | undefined): number | null => (at ? Date.parse(at) : null)
+export const millis = (at: string | number | null | undefined): number | null =>
+  typeof at === 'number' ? at : at ? Date.parse(at) : null
 
 export const formatClock = (ms: number): string => clock.format(ms)
 export const formatFull = (at: string | null | undefined): string => (at ? full.format(Date.parse(at)) : '')

@@ -96,6 +96,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
 
   return (
     <main className="page">
+      <title>{`${workflow.name} · FlowForge`}</title>
       <EditorBar
         workflow={workflow}
         problems={problems}

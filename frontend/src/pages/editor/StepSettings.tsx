@@ -26,9 +26,15 @@ export function StepSettings({ id, catalog, problems, readOnly }: Props) {
       }
       onRename={readOnly ? undefined : (next) => rename(id, next)}
       onRemove={readOnly ? undefined : removeChosen}
-      onClose={() => select([])}
+      onClose={() => close(id)}
     />
   )
+}
+
+/** Leaves the keyboard where it came from: on the step. */
+function close(id: string): void {
+  select([])
+  document.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`)?.focus()
 }
 
 function rename(from: string, to: string): boolean {

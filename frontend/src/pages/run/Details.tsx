@@ -53,7 +53,7 @@ export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
           <span className="panel-title">
             <span className="clip">
               {nameOf(nodeId)}
-              {step?.item != null && ` [${step.item}]`}
+              {step?.item && ` [${step.item}]`}
             </span>
             <ActionIcon size={24} aria-label="Back to the run" onClick={() => onChoose(undefined)}>
               <IconX size={14} />

@@ -60,16 +60,17 @@ export function RunView({ run: first, graph: stored, catalog }: Props) {
       const [id] = [...update(selection).nodes].filter((one) => one !== nodeId)
       const kept = nodeId !== undefined && update(selection).nodes.has(nodeId)
       // A node with many items opens at its first.
-      if (id !== undefined) choose(steps.find((one) => one.nodeId === id)?.key ?? stepKey(id, null))
+      if (id !== undefined) choose(steps.find((one) => one.nodeId === id)?.key ?? stepKey(id, ''))
       else if (!kept) choose(undefined)
     },
     [selection, nodeId, steps, choose],
   )
   const attempts = useMemo(() => steps.flatMap((one) => one.attempts), [steps])
-  const titleOf = (one: StepView) => (one.item === null ? nameOf(one.nodeId) : `${nameOf(one.nodeId)} [${one.item}]`)
+  const titleOf = (one: StepView) => (one.item === '' ? nameOf(one.nodeId) : `${nameOf(one.nodeId)} [${one.item}]`)
 
   return (
     <main className="page run-page">
+      <title>{`${run.workflow_name}: ${run.status} · FlowForge`}</title>
       <RunBar run={run} connection={connection} cancelling={view.cancelling} now={now} />
       <div className="run-canvas">
         <Canvas graph={graph} catalog={catalog} selection={selection} onSelect={onSelect} />
