@@ -102,3 +102,27 @@ test('an author who is stopped by a problem is led to its field, and unsaved wor
     await node(page, 'http_request').waitFor({ state: 'detached' })
   })
 })
+
+test('a connection let go over nothing asks what follows; over a card it connects', async () => {
+  const { page } = await visit(browser)
+  await scene(page, 'dangling', async () => {
+    await enter(page)
+    await page
+      .getByRole('button', { name: /New workflow|Draw the first one/ })
+      .first()
+      .click()
+    const exit = node(page, 'start').locator('.react-flow__handle-right')
+    const from = await middleOf(exit)
+    await drag(page, from, { x: from.x + 200, y: from.y + 160 })
+    await page.getByText('Choose what follows start.').waitFor()
+    await page.keyboard.type('transf')
+    await page.keyboard.press('Enter')
+    await node(page, 'transform').waitFor()
+    expect(await page.locator('.react-flow__edge').count()).toBe(1)
+
+    await page.keyboard.press('Escape')
+    await dropStep(page, 'set', { x: 0.3, y: 0.85 })
+    await drag(page, await middleOf(exit), await middleOf(node(page, 'set')))
+    await page.locator('.react-flow__edge').nth(1).waitFor({ state: 'attached' })
+  })
+})

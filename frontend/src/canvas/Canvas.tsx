@@ -10,6 +10,7 @@ import {
   type EdgeTypes,
   type NodeChange,
   type NodeTypes,
+  type OnConnectEnd,
 } from '@xyflow/react'
 import { useCallback, useMemo, useState, type DragEvent } from 'react'
 
@@ -39,7 +40,11 @@ export type Editing = {
   onMove: (places: Map<string, Point>, byDrag: boolean) => void
   onConnect: (edge: GraphEdge) => void
   onDrop: (type: string, at: Point, edge: string | null) => void
+  /** A connection was let go over nothing: the author wants a new step there. */
+  onDangling: (exit: Exit, at: Point) => void
 }
+
+export type Exit = Pick<GraphEdge, 'source' | 'port'>
 
 type Props = {
   graph: Graph
@@ -89,6 +94,20 @@ export function Canvas({ graph, catalog, selection, onSelect, editing, onOpen }:
     (wish: Connection | LineEdge) => refuseConnection(graph, toEdge(wish, graph, catalog)) === null,
     [graph, catalog],
   )
+  // A whole card takes a connection, not only its port.
+  const onConnectEnd: OnConnectEnd = (event, { fromHandle, fromNode, toHandle }) => {
+    if (!editing || toHandle || !fromNode || fromHandle?.type !== 'source') return
+    const at = 'changedTouches' in event ? event.changedTouches[0] : event
+    if (!at) return
+    const under = document.elementFromPoint(at.clientX, at.clientY)
+    const target = under?.closest('.react-flow__node')?.getAttribute('data-id')
+    const wish = { source: fromNode.id, sourceHandle: fromHandle.id ?? null, targetHandle: null }
+    const { source, port } = toEdge({ ...wish, target: '' }, graph, catalog)
+    const exit = port === undefined ? { source } : { source, port }
+    if (target) editing.onConnect({ ...exit, target })
+    else if (under?.closest('.react-flow__pane'))
+      editing.onDangling(exit, flow.screenToFlowPosition({ x: at.clientX, y: at.clientY }))
+  }
   const onDrop = (event: DragEvent) => {
     const type = event.dataTransfer.getData(dragType)
     if (!type || !editing) return
@@ -111,6 +130,7 @@ export function Canvas({ graph, catalog, selection, onSelect, editing, onOpen }:
       onNodesChange={onNodesChange}
       onEdgesChange={onEdgesChange}
       onConnect={editing && ((wish) => editing.onConnect(toEdge(wish, graph, catalog)))}
+      onConnectEnd={onConnectEnd}
       isValidConnection={isValidConnection}
       onNodeClick={onOpen && ((_, node) => onOpen(node.id))}
       onDragOver={editing && ((event) => event.preventDefault())}

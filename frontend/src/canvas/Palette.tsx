@@ -7,7 +7,13 @@ import { NodeIcon } from '../ui/NodeIcon'
 
 import { dragType } from './Canvas'
 
-type Props = { types: NodeType[]; onAdd: (type: NodeType) => void; searchRef: Ref<HTMLInputElement> }
+type Props = {
+  types: NodeType[]
+  /** What the next step is added for, such as the step that it will follow. */
+  hint: string | null
+  onAdd: (type: NodeType) => void
+  searchRef: Ref<HTMLInputElement>
+}
 
 const groupTitles: Record<string, string> = {
   triggers: 'Triggers',
@@ -19,7 +25,7 @@ const groupTitles: Record<string, string> = {
 }
 
 /** Every kind of step, grouped: drag one to the canvas, or click it to put it behind the selected step. */
-export function Palette({ types, onAdd, searchRef }: Props) {
+export function Palette({ types, hint, onAdd, searchRef }: Props) {
   const [query, setQuery] = useState('')
   const found = types.filter((type) => matches(type, query))
   const groups = [...new Set(found.map((type) => type.group))]
@@ -44,6 +50,11 @@ export function Palette({ types, onAdd, searchRef }: Props) {
           onKeyDown={onKeyDown}
         />
       </div>
+      {hint && (
+        <p className="palette-hint" role="status">
+          {hint}
+        </p>
+      )}
       <div className="palette-list">
         {groups.map((group) => (
           <section key={group}>

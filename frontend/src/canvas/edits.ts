@@ -8,17 +8,25 @@ import type { Catalog } from './view'
 
 // Edits by name: each is one kernel, one label in the history, and the selection that follows from it.
 
-export type Wish = { type: string; params: JsonObject; at: g.Point; onEdge: string | null; after: string | null }
+export type Wish = {
+  type: string
+  params: JsonObject
+  at: g.Point
+  onEdge: string | null
+  /** The step that the new one follows; a named exit was dragged to `at`, without one both are chosen here. */
+  after: { id: string; exit: Pick<GraphEdge, 'source' | 'port'> | null } | null
+}
 
 /** Adds a step where it was dropped, on the edge it was dropped on, or behind the step it was added to. */
 export function addStep(catalog: Catalog, wish: Wish): string {
   const type = catalog.get(wish.type)
   const before = currentGraph()
-  const behind = wish.after === null || type?.trigger ? undefined : g.nodeById(before, wish.after)
-  const position = behind ? freeSpot(before, behind.position ?? { x: 0, y: 0 }) : wish.at
+  const exit = wish.after?.exit
+  const behind = wish.after === null || type?.trigger ? undefined : g.nodeById(before, wish.after.id)
+  const position = behind && !exit ? freeSpot(before, behind.position ?? { x: 0, y: 0 }) : wish.at
   const added = g.addNode(before, { type: wish.type, params: wish.params, position })
   let next = added.graph
-  if (behind) next = g.connect(next, { ...exitFor(catalog, next, behind.id), target: added.id })
+  if (behind) next = g.connect(next, { ...(exit ?? exitFor(catalog, next, behind.id)), target: added.id })
   else if (wish.onEdge && !type?.trigger)
     next = g.insertOnEdge(next, wish.onEdge, added.id, firstExit(catalog, wish.type))
   change(`Add ${type?.title ?? wish.type}`, () => next)

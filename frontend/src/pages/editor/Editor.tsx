@@ -1,18 +1,18 @@
 import { ActionIcon, Button, Drawer, Tooltip } from '@mantine/core'
 import { useLocalStorage, useMediaQuery, useWindowEvent } from '@mantine/hooks'
 import { IconLayoutSidebarLeftExpand, IconX } from '@tabler/icons-react'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 
 import type { NodeType, Problem, Workflow } from '../../api/types'
 import { handleKeys, type Surroundings } from '../../canvas/actions'
-import { Canvas, type Editing } from '../../canvas/Canvas'
+import { Canvas, type Editing, type Exit } from '../../canvas/Canvas'
 import { keepDrafts } from '../../canvas/drafts'
 import { addStep, connectSteps, moveSteps } from '../../canvas/edits'
 import { FindBar } from '../../canvas/FindBar'
-import { nodeSize } from '../../canvas/graph'
+import { nodeById, nodeSize, type Point } from '../../canvas/graph'
 import { setMarks } from '../../canvas/marks'
 import { Palette } from '../../canvas/Palette'
-import { select, undo, updateSelection, useEditor } from '../../canvas/store'
+import { select, undo, updateSelection, useEditor, type Selection } from '../../canvas/store'
 import { useSight } from '../../canvas/useSight'
 import type { Catalog } from '../../canvas/view'
 import { fieldId, fieldPath } from '../../inspector/SchemaForm'
@@ -38,6 +38,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const phone = useMediaQuery('(max-width: 767px)', undefined, { getInitialValueInEffect: false })
   const [showPalette, setShowPalette] = useLocalStorage({ key: 'flowforge.palette', defaultValue: true })
   const [dialog, setDialog] = useState<'run' | 'keys' | null>(null)
+  const [dangling, setDangling] = useState<{ exit: Exit; at: Point } | null>(null)
   const [finding, setFinding] = useState(false)
   const [restored, setRestored] = useState(restoredAt)
   const search = useRef<HTMLInputElement>(null)
@@ -69,14 +70,29 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
         const corner = { x: at.x - nodeSize.width / 2, y: at.y - nodeSize.height / 2 }
         addStep(catalog, { type, params: paramsOf(catalog, type), at: corner, onEdge, after: null })
       },
+      onDangling: (exit, at) => {
+        setShowPalette(true)
+        setDangling({ exit, at: { x: at.x, y: at.y - nodeSize.height / 2 } })
+        requestAnimationFrame(() => search.current?.focus())
+      },
     }),
-    [catalog],
+    [catalog, setShowPalette],
   )
+  const onSelect = useCallback((update: (before: Selection) => Selection) => {
+    // Looking elsewhere ends what was begun.
+    setDangling(null)
+    updateSelection(update)
+  }, [])
   const add = ({ type }: NodeType) => {
     const [only] = selection.nodes.size === 1 ? selection.nodes : []
-    const wish = { type, params: paramsOf(catalog, type), at: sight.middle(), onEdge: null, after: only ?? null }
-    sight.reveal(addStep(catalog, wish))
+    const follow = only === undefined ? null : { id: only, exit: null }
+    const after = dangling ? { id: dangling.exit.source, exit: dangling.exit } : follow
+    const at = dangling?.at ?? sight.middle()
+    setDangling(null)
+    sight.reveal(addStep(catalog, { type, params: paramsOf(catalog, type), at, onEdge: null, after }))
   }
+  const source = dangling && nodeById(graph, dangling.exit.source)
+  const hint = source ? `Choose what follows ${source.name || source.id}.` : null
   const found = (id: string) => {
     select([id])
     sight.show(id)
@@ -117,7 +133,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
         </div>
       )}
       <div className="editor">
-        {!phone && showPalette && <Palette types={types} onAdd={add} searchRef={search} />}
+        {!phone && showPalette && <Palette types={types} hint={hint} onAdd={add} searchRef={search} />}
         <div className="editor-canvas">
           {!phone && (
             <Tooltip label={showPalette ? 'Hide the steps' : 'Show the steps'}>
@@ -135,7 +151,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
             graph={graph}
             catalog={catalog}
             selection={selection}
-            onSelect={updateSelection}
+            onSelect={onSelect}
             editing={phone ? undefined : editing}
             onOpen={sight.reveal}
           />
