@@ -124,5 +124,15 @@ test('a connection let go over nothing asks what follows; over a card it connect
     await dropStep(page, 'set', { x: 0.3, y: 0.85 })
     await drag(page, await middleOf(exit), await middleOf(node(page, 'set')))
     await page.locator('.react-flow__edge').nth(1).waitFor({ state: 'attached' })
+
+    // What is copied is JSON, and comes back wired, with ids of its own.
+    await page.locator('.react-flow__pane').click({ position: { x: 600, y: 40 } })
+    await page.keyboard.press('Control+a')
+    await page.keyboard.press('Control+c')
+    await page.keyboard.press('Control+v')
+    await node(page, 'transform_2').waitFor()
+    expect(await page.locator('.react-flow__edge').count()).toBe(4)
+    await page.getByRole('button', { name: 'Undo paste 3 steps' }).click()
+    expect(await page.locator('.react-flow__edge').count()).toBe(2)
   })
 })

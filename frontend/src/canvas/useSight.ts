@@ -1,8 +1,9 @@
 import { useReactFlow } from '@xyflow/react'
 import { useMemo } from 'react'
 
+import type { Graph } from '../api/types'
+
 import { nodeById, nodeSize, type Point } from './graph'
-import { currentGraph } from './store'
 
 const half = { x: nodeSize.width / 2, y: nodeSize.height / 2 }
 
@@ -15,12 +16,12 @@ export type Sight = {
   reveal: (id: string) => void
 }
 
-/** Looking around the canvas of the open document. */
-export function useSight(): Sight {
+/** Looking around a canvas; `graphNow` says what is drawn on it. */
+export function useSight(graphNow: () => Graph): Sight {
   const flow = useReactFlow()
   return useMemo(() => {
     const room = () => document.querySelector('.react-flow')?.getBoundingClientRect() ?? new DOMRect()
-    const placeOf = (id: string) => nodeById(currentGraph(), id)?.position
+    const placeOf = (id: string) => nodeById(graphNow(), id)?.position
     const show = (id: string) => {
       const place = placeOf(id)
       const zoom = Math.max(flow.getZoom(), 0.8)
@@ -48,5 +49,5 @@ export function useSight(): Sight {
           if (place && !isSeen(place)) show(id)
         }),
     }
-  }, [flow])
+  }, [flow, graphNow])
 }

@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useRef } from 'react'
+import { useEffect, useRef } from 'react'
 
 import { StateBadge, stateTone, stateWord, type State } from '../ui/StateBadge'
 import { formatDuration } from '../util/time'
@@ -29,6 +29,10 @@ export function Timeline({ steps, span, now, titleOf, stateOf, chosen, onChoose 
     estimateSize: () => rowHeight,
     overscan: 12,
   })
+  const at = chosen === null ? -1 : steps.findIndex((step) => step.key === chosen)
+  useEffect(() => {
+    if (at >= 0) rows.scrollToIndex(at, { align: 'auto' })
+  }, [at, rows])
   return (
     <section className="timeline" aria-label="Timeline">
       <div className="timeline-axis" aria-hidden>

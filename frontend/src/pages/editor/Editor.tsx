@@ -12,7 +12,7 @@ import { FindBar } from '../../canvas/FindBar'
 import { nodeById, nodeSize, type Point } from '../../canvas/graph'
 import { setMarks } from '../../canvas/marks'
 import { Palette } from '../../canvas/Palette'
-import { select, undo, updateSelection, useEditor, type Selection } from '../../canvas/store'
+import { currentGraph, select, undo, updateSelection, useEditor, type Selection } from '../../canvas/store'
 import { useSight } from '../../canvas/useSight'
 import type { Catalog } from '../../canvas/view'
 import { fieldId, fieldPath } from '../../inspector/SchemaForm'
@@ -34,7 +34,7 @@ type Props = { workflow: Workflow; types: NodeType[]; catalog: Catalog; restored
 export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const graph = useEditor((state) => state.history.present)
   const selection = useEditor((state) => state.selection)
-  const sight = useSight()
+  const sight = useSight(currentGraph)
   const phone = useMediaQuery('(max-width: 767px)', undefined, { getInitialValueInEffect: false })
   const [showPalette, setShowPalette] = useLocalStorage({ key: 'flowforge.palette', defaultValue: true })
   const [dialog, setDialog] = useState<'run' | 'keys' | null>(null)

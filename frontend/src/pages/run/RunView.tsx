@@ -8,6 +8,7 @@ import type { Selection } from '../../canvas/store'
 import type { Catalog } from '../../canvas/view'
 import { place } from '../../canvas/graph'
 import { layered } from '../../canvas/layout'
+import { useSight } from '../../canvas/useSight'
 import { stepKey, type StepView } from '../../runs/fold'
 import { spanOf } from '../../runs/timescale'
 import { Timeline } from '../../runs/Timeline'
@@ -65,6 +66,11 @@ export function RunView({ run: first, graph: stored, catalog }: Props) {
     },
     [selection, nodeId, steps, choose],
   )
+  const sight = useSight(useCallback(() => graph, [graph]))
+  const fromTimeline = (one: StepView, attempt?: number) => {
+    choose(one.key, attempt)
+    sight.reveal(one.nodeId)
+  }
   const attempts = useMemo(() => steps.flatMap((one) => one.attempts), [steps])
   const titleOf = (one: StepView) => (one.item === '' ? nameOf(one.nodeId) : `${nameOf(one.nodeId)} [${one.item}]`)
 
@@ -83,7 +89,7 @@ export function RunView({ run: first, graph: stored, catalog }: Props) {
           titleOf={titleOf}
           stateOf={stateOf}
           chosen={step?.key ?? null}
-          onChoose={(one, attempt) => choose(one.key, attempt)}
+          onChoose={fromTimeline}
         />
         <Details watched={watched} step={step} nodeId={nodeId} nameOf={nameOf} onChoose={choose} />
       </div>
