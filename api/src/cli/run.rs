@@ -1,0 +1,140 @@
+//! `flowforge run FILE`: one run of a workflow file to its end, without a server.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Args;
+use flowforge_core::{Problem, RunId, RunStatus, WorkspaceId};
+use flowforge_engine::{Engine, NewRun, RunRecord, store::workflows::NewVersion};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::progress;
+use crate::{
+    app,
+    config::{Data, Work},
+    failure::Failure,
+    file::WorkflowFile,
+    graph,
+    lock::DataLock,
+};
+
+/// Run one workflow file to its end.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// A workflow file: `{name, description, graph}`, or only the graph.
+    file: PathBuf,
+    /// What the run is given, as JSON.
+    #[arg(long, default_value = "{}")]
+    input: String,
+    /// Print the ended run as JSON instead of its timeline.
+    #[arg(long)]
+    json: bool,
+    /// Where the run is kept; a folder that is removed at the end, without it.
+    #[arg(long, env = "FLOWFORGE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    work: Work,
+}
+
+pub(super) async fn run(ask: Run) -> Result<ExitCode, Failure> {
+    let input = serde_json::from_str(&ask.input).map_err(Failure::during("--input is not JSON"))?;
+    let place = ask.file.display().to_string();
+    let text = std::fs::read(&ask.file).map_err(Failure::during(format!("{place} cannot be read")))?;
+    let file = WorkflowFile::parse(&place, &text)?;
+    let folder = Folder::open(ask.data_dir)?;
+    let _lock = DataLock::claim(folder.path())?;
+    let data = Data { data_dir: folder.path().to_owned(), database_url: None };
+    let engine = app::open_engine(app::open_store(&data).await?, &data, &ask.work, true).await?;
+    let problems = graph::problems_of(engine.catalog(), &file.graph);
+    if !problems.is_empty() {
+        return Err(all_problems(&place, &problems));
+    }
+    let ended = to_the_end(&engine, file, input).await;
+    engine.shutdown().await;
+    let (record, timeline) = ended?;
+    print(&record, &timeline, ask.json);
+    Ok(if record.status == RunStatus::Completed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Starts the run, tells its progress on standard error, and returns how it ended, with its timeline.
+async fn to_the_end(engine: &Engine, file: WorkflowFile, input: Value) -> Result<(RunRecord, String), Failure> {
+    let now = engine.clock().now();
+    let workspace = engine.store().local_workspace(now).await?;
+    let first = NewVersion { graph: file.graph, note: String::new(), created_by: None, at: now };
+    let workflow = engine.store().create_workflow(workspace, file.name, file.description, first).await?.id;
+    let new = NewRun { workspace, workflow, version: None, input, trigger: "manual", dedupe: None };
+    let run = engine.start(new).await?.record.id;
+    follow(engine, workspace, run).await?;
+    let timeline = progress::timeline(&engine.store().steps(workspace, run).await?);
+    Ok((engine.store().run(workspace, run).await?, timeline))
+}
+
+async fn follow(engine: &Engine, workspace: WorkspaceId, run: RunId) -> Result<(), Failure> {
+    let mut feed = Box::pin(engine.feed(workspace, run, 0));
+    while let Some(event) = feed.next().await {
+        if let Some(line) = progress::line(&event?) {
+            eprintln!("{line}");
+        }
+    }
+    Ok(())
+}
+
+fn print(record: &RunRecord, timeline: &str, as_json: bool) {
+    if as_json {
+        let run = json!({
+            "id": record.id,
+            "status": record.status,
+            "output": record.output,
+            "error": record.error,
+        });
+        return println!("{run}");
+    }
+    print!("{timeline}");
+    let took = record.finished_at.unwrap_or(record.created_at).ms_since(record.created_at);
+    println!("\n{} after {}", record.status, progress::duration(Duration::from_millis(took)));
+    if let Some(error) = &record.error {
+        println!("{}: {}", error.code, error.message);
+    } else if let Some(output) = &record.output {
+        println!("{output:#}");
+    }
+}
+
+fn all_problems(place: &str, problems: &[Problem]) -> Failure {
+    let lines = problems.iter().map(|problem| {
+        let node = problem.node_id.as_ref().map(|id| format!(" node {id}")).unwrap_or_default();
+        let edge = problem.edge.map(|at| format!(" edge {at}")).unwrap_or_default();
+        let field = problem.field.as_ref().map(|field| format!(" {field}")).unwrap_or_default();
+        format!("\n  {}{node}{edge}{field}: {}", problem.code, problem.message)
+    });
+    Failure(format!("{place} cannot be run:{}", lines.collect::<String>()))
+}
+
+/// Where the run is kept.
+enum Folder {
+    Given(PathBuf),
+    Temporary(TempDir),
+}
+
+impl Folder {
+    fn open(given: Option<PathBuf>) -> Result<Self, Failure> {
+        match given {
+            Some(path) => Ok(Self::Given(path)),
+            None => {
+                let made = tempfile::Builder::new().prefix("flowforge-run-").tempdir();
+                made.map(Self::Temporary).map_err(Failure::during("a temporary folder cannot be made"))
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}

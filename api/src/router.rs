@@ -1,0 +1,123 @@
+//! The table of all routes, and the layers around them.
+
+use std::sync::LazyLock;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::StatusCode,
+    middleware::{from_fn, map_response},
+    response::{IntoResponse, Response},
+};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::App,
+    assets,
+    error::{ApiError, GraphProblem},
+    extract::BODY_LIMIT,
+    request_id,
+    routes::{auth, docs, events, health, node_types, runs, steps, versions, workflows},
+    security,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "FlowForge", description = "Durable workflows: save a graph, run it, watch it. Errors are RFC 9457 problems \
+        with a stable `code`; lists are read with `limit` and `cursor`; times are RFC 3339 in UTC."),
+    modifiers(&Bearer),
+    security(("bearer" = [])),
+    components(schemas(GraphProblem, runs::RunError)),
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.bearer_format = Some("JWT".to_owned());
+        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Everything that speaks JSON.
+fn table() -> OpenApiRouter<App> {
+    let api = OpenApiRouter::new()
+        .routes(routes!(auth::status))
+        .routes(routes!(auth::setup))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::profile))
+        .routes(routes!(workflows::list, workflows::create))
+        .routes(routes!(workflows::validate))
+        .routes(routes!(workflows::show, workflows::update, workflows::archive))
+        .routes(routes!(workflows::publish))
+        .routes(routes!(versions::list, versions::create))
+        .routes(routes!(versions::show))
+        .routes(routes!(runs::start))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(steps::list))
+        .routes(routes!(steps::logs))
+        .routes(routes!(events::stream))
+        .routes(routes!(node_types::list));
+    OpenApiRouter::with_openapi(Document::openapi())
+        .nest("/api/v1", api)
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// The description of all routes.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    table().into_openapi()
+}
+
+/// The description of all routes, as it is served and kept in the repository.
+pub(crate) fn document_json() -> &'static str {
+    static JSON: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default() + "\n");
+    &JSON
+}
+
+/// Answers every request.
+pub(crate) fn router(app: App) -> Router {
+    let (table, _) = table().split_for_parts();
+    table
+        .merge(docs::routes())
+        .fallback(elsewhere)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(app)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(CompressionLayer::new())
+        .layer(CsrfLayer::new().with_rejection_response(|_| cross_site()))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+        .layer(map_response(security::harden))
+        .layer(from_fn(request_id::layer))
+}
+
+/// Pages and their files for everything that is not the API.
+async fn elsewhere(State(_): State<App>, request: Request) -> Response {
+    let path = request.uri().path();
+    let api = ["/api", "/health", "/hooks", "/metrics"];
+    if api.iter().any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))) {
+        return ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route; /docs lists them").into_response();
+    }
+    assets::answer(request.method(), path, request.headers())
+}
+
+async fn method_not_allowed() -> ApiError {
+    let detail = "the route does not know this method; /docs lists those it knows";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+/// Another site's page may not act in the name of whoever is signed in here.
+fn cross_site() -> Response {
+    ApiError::forbidden("cross_site_request", "the request comes from the page of another site").into_response()
+}

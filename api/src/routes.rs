@@ -1,0 +1,23 @@
+//! Handlers, one file per resource; the table of all routes is `router`.
+
+pub(crate) mod auth;
+pub(crate) mod docs;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod node_types;
+pub(crate) mod runs;
+pub(crate) mod steps;
+pub(crate) mod versions;
+pub(crate) mod workflows;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A part of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct List<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// What to pass as `cursor` to get the next part; null at the end.
+    pub next_cursor: Option<String>,
+}
