@@ -4,11 +4,20 @@
 //! that kinds share: JavaScript in child processes, the one outbound client, the one git runner with its work trees, and
 //! the sandbox. `Services` holds them; whoever starts a server or a worker makes one.
 
+mod command;
 mod condition;
 mod delay;
+mod egress;
 mod filter;
+mod git;
+mod git_branch;
+mod git_clone;
+mod git_commit;
+mod git_push;
+mod http_request;
 mod javascript;
 mod params;
+mod sandbox;
 mod services;
 mod set;
 mod spawn;
@@ -21,7 +30,9 @@ mod testing;
 use flowforge_core::Catalog;
 
 pub use crate::{
+    egress::{EgressPolicy, InvalidEgressPolicy},
     javascript::{JavaScriptConfig, worker::js_worker_main},
+    sandbox::SandboxPolicy,
     services::{Services, ServicesConfig},
 };
 
@@ -34,4 +45,10 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(filter::Filter::new(services))
         .with(condition::Condition::new(services))
         .with(delay::Delay)
+        .with(http_request::HttpRequest::new(services))
+        .with(command::Command::new(services))
+        .with(git_clone::GitClone::new(services))
+        .with(git_branch::GitBranch::new(services))
+        .with(git_commit::GitCommit::new(services))
+        .with(git_push::GitPush::new(services))
 }

@@ -1,28 +1,50 @@
 //! What nodes stand on, made once per process.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use flowforge_core::node::Evaluate;
+use flowforge_core::{
+    RunId,
+    node::{Evaluate, NodeError},
+};
 
-use crate::javascript::{JavaScript, JavaScriptConfig};
+use crate::{
+    egress::{Egress, EgressPolicy},
+    git::WorkTrees,
+    javascript::{JavaScript, JavaScriptConfig},
+    sandbox::{Sandbox, SandboxPolicy},
+};
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
 pub struct ServicesConfig {
     /// How scripts are evaluated.
     pub javascript: JavaScriptConfig,
+    /// Which networks nodes may reach beside the public internet.
+    pub egress: EgressPolicy,
+    /// How commands are confined.
+    pub sandbox: SandboxPolicy,
+    /// Where the work trees of runs lie: a folder that only this server uses.
+    pub work_dir: PathBuf,
 }
 
 /// What nodes stand on. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Services {
     javascript: Arc<JavaScript>,
+    egress: Arc<Egress>,
+    sandbox: Arc<Sandbox>,
+    trees: Arc<WorkTrees>,
 }
 
 impl Services {
-    /// Prepares everything; processes and connections are made when they are first needed.
+    /// Prepares everything; folders, processes and connections are made when they are first needed.
     pub fn new(config: ServicesConfig) -> Self {
-        Self { javascript: Arc::new(JavaScript::new(config.javascript)) }
+        Self {
+            javascript: Arc::new(JavaScript::new(config.javascript)),
+            egress: Arc::new(Egress::new(config.egress)),
+            sandbox: Arc::new(Sandbox::new(config.sandbox)),
+            trees: Arc::new(WorkTrees::new(config.work_dir)),
+        }
     }
 
     /// What evaluates the JavaScript in templates.
@@ -30,7 +52,35 @@ impl Services {
         self.javascript.clone()
     }
 
+    /// Whether commands can be run: what `doctor` shows.
+    ///
+    /// # Errors
+    /// Says what is missing, and what to do.
+    pub async fn check_sandbox(&self) -> Result<(), NodeError> {
+        self.sandbox.check().await
+    }
+
+    /// Removes the files of a run that has ended. A run without files is no fault.
+    ///
+    /// # Errors
+    /// When files cannot be removed.
+    pub async fn remove_work_tree(&self, run: RunId) -> Result<(), NodeError> {
+        self.trees.remove(run).await
+    }
+
     pub(crate) fn javascript(&self) -> Arc<JavaScript> {
         self.javascript.clone()
+    }
+
+    pub(crate) fn egress(&self) -> Arc<Egress> {
+        self.egress.clone()
+    }
+
+    pub(crate) fn sandbox(&self) -> Arc<Sandbox> {
+        self.sandbox.clone()
+    }
+
+    pub(crate) fn trees(&self) -> Arc<WorkTrees> {
+        self.trees.clone()
     }
 }

@@ -1,8 +1,14 @@
 //! The one way in which the nodes' tests run a node.
 
+pub(crate) mod remote;
+pub(crate) mod server;
+
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use flowforge_core::{
@@ -11,9 +17,10 @@ use flowforge_core::{
     template::{NoSecrets, Scope},
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{JavaScriptConfig, Services, ServicesConfig, catalog};
+use crate::{JavaScriptConfig, SandboxPolicy, Services, ServicesConfig, catalog};
 
 /// A node on the bench: give it what it needs, then run it.
 #[derive(Clone)]
@@ -53,6 +60,19 @@ impl Bench {
 
     pub(crate) fn input(mut self, input: Value) -> Self {
         self.cx.input = Arc::new(input);
+        self
+    }
+
+    /// The same run, another step.
+    pub(crate) fn next(&self, kind: &str, effect: &str) -> Self {
+        let mut next = Self { kind: kind.to_owned(), ..self.clone() };
+        next.cx.effect_key = format!("ff-{effect}").into();
+        next
+    }
+
+    /// Values that a shell parameter refers to.
+    pub(crate) fn shell(mut self, values: &[(&str, &str)]) -> Self {
+        self.cx.shell_values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self
     }
 
@@ -110,13 +130,26 @@ impl Bench {
     }
 }
 
-/// Services with the usual limits.
+/// Services with the usual limits and no way to private networks.
 pub(crate) fn services() -> Services {
-    Services::new(config())
+    allowing("")
 }
 
-pub(crate) fn config() -> ServicesConfig {
-    ServicesConfig { javascript: JavaScriptConfig::new(worker(), &[]) }
+/// Services that may reach the given networks.
+pub(crate) fn allowing(networks: &str) -> Services {
+    Services::new(ServicesConfig {
+        javascript: JavaScriptConfig::new(worker(), &[]),
+        egress: networks.parse().unwrap(),
+        sandbox: SandboxPolicy::Bubblewrap,
+        work_dir: work_dir(),
+    })
+}
+
+/// A folder for this test process, removed by the system with its other temporary files: tests of one process share it, and tell
+/// their files apart by their runs.
+fn work_dir() -> PathBuf {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path().join("work")
 }
 
 /// The JavaScript worker, which cargo builds beside the tests.
@@ -128,7 +161,8 @@ pub(crate) fn worker() -> PathBuf {
 }
 
 fn context(log: Arc<Lines>) -> Context {
-    let run = RunId::new(Uuid::from_u128(7));
+    static RUNS: AtomicU64 = AtomicU64::new(1);
+    let run = RunId::new(Uuid::from_u128(RUNS.fetch_add(1, Ordering::Relaxed).into()));
     let scope = Scope {
         trigger: Arc::new(Value::Null),
         steps: [].into(),

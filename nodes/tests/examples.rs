@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use flowforge_core::{Catalog, Document, Graph};
-use flowforge_nodes::{JavaScriptConfig, Services, ServicesConfig, catalog};
+use flowforge_nodes::{EgressPolicy, JavaScriptConfig, SandboxPolicy, Services, ServicesConfig, catalog};
 use serde_json::Value;
 
 fn nodes() -> Catalog {
     let javascript = JavaScriptConfig::new(env!("CARGO_BIN_EXE_flowforge-js-worker"), &[]);
-    catalog(&Services::new(ServicesConfig { javascript }))
+    let (egress, sandbox) = (EgressPolicy::default(), SandboxPolicy::Bubblewrap);
+    catalog(&Services::new(ServicesConfig { javascript, egress, sandbox, work_dir: "unused".into() }))
 }
 
 fn examples() -> Vec<(String, Value)> {

@@ -1,0 +1,91 @@
+//! Starts a branch, or goes back to one.
+
+use std::sync::Arc;
+
+use flowforge_core::node::{Context, Group, Lane, Node, NodeError, NodeSpec, Outcome};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    git::{Git, WorkTree, WorkTrees, branch_name},
+    params::Text,
+    services::Services,
+};
+
+/// Which branch.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// The branch's name. It starts at the commit that is checked out; a branch of that name in the work tree is checked out instead.
+    #[schemars(extend("x-widget" = "template", "x-placeholder" = "flowforge/{{ run.id }}"))]
+    name: Text,
+}
+
+/// The node.
+pub(crate) struct GitBranch {
+    trees: Arc<WorkTrees>,
+}
+
+impl GitBranch {
+    pub(crate) fn new(services: &Services) -> Self {
+        Self { trees: services.trees() }
+    }
+}
+
+impl Node for GitBranch {
+    const SPEC: NodeSpec = NodeSpec {
+        kind: "git.branch",
+        title: "Branch",
+        description: "Starts a branch for the commits that follow.",
+        group: Group::Git,
+        icon: "git-branch",
+        lane: Lane::Dispatched,
+        timeout_s: 300,
+        ..NodeSpec::BASE
+    };
+    type Params = Params;
+
+    async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
+        let name = branch_name(&params.name)?;
+        let tree = self.trees.open(cx.run).await?;
+        tree.repository()?;
+        switch(&tree, name).await?;
+        let commit = tree.head().await?.commit;
+        Ok(Outcome::done(json!({"branch": name, "commit": commit})))
+    }
+
+    fn output_schema() -> Value {
+        json!({"type": "object", "properties": {"branch": {"type": "string"}, "commit": {"type": ["string", "null"]}}})
+    }
+}
+
+/// Every part of it may be done already, by an attempt that was killed.
+async fn switch(tree: &WorkTree, name: &str) -> Result<(), NodeError> {
+    let (head, full) = (tree.head().await?, format!("refs/heads/{name}"));
+    if head.branch.as_deref() == Some(name) {
+        return Ok(());
+    }
+    let there = tree.commit(&full).await?;
+    if there.is_some() && there != head.commit {
+        return check_out(tree, name).await;
+    }
+    if let (Some(commit), None) = (&head.commit, &there) {
+        let made = Git::at(tree.path()).args(["update-ref", &full, commit, ""]).answer().await?;
+        if made.code != 0 {
+            let message = format!("the branch `{name}` cannot be made beside those that are there: {}", made.stderr.trim());
+            return Err(NodeError::fatal("GIT_REF_INVALID", message));
+        }
+    }
+    // The files are those of the commit that both stand at, so only the name changes.
+    Git::at(tree.path()).args(["symbolic-ref", "HEAD", &full]).run().await.map(drop)
+}
+
+async fn check_out(tree: &WorkTree, name: &str) -> Result<(), NodeError> {
+    let answer = Git::at(tree.path()).args(["switch", "--quiet", "--no-guess", name]).answer().await?;
+    if answer.code == 0 {
+        return Ok(());
+    }
+    let message = format!("the branch `{name}` cannot be checked out over what was changed: {}", answer.stderr.trim());
+    Err(NodeError::fatal("GIT_CHECKOUT_FAILED", message))
+}

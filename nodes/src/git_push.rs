@@ -1,0 +1,142 @@
+//! Sends a branch to the repository that the work tree came from.
+
+use std::sync::Arc;
+
+use flowforge_core::node::{Context, Group, Lane, Node, NodeError, NodeSpec, Outcome, Stream};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    egress::Egress,
+    git::{Git, Remote, WorkTree, WorkTrees, branch_name, git_said, network_fault},
+    params::{Text, optional, or_default},
+    services::Services,
+};
+
+/// What to send.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// The branch's name over there; the name of the branch that is checked out when absent.
+    #[serde(default, deserialize_with = "optional")]
+    #[schemars(extend("x-widget" = "template"))]
+    branch: Option<Text>,
+    /// Whether to replace a branch over there that has other commits, as long as it stands where it stood when it was last seen.
+    #[serde(default, deserialize_with = "or_default")]
+    force_with_lease: bool,
+    /// `user:password` or a token, best as `{{ secrets.NAME }}`. It is used for this call only and stored nowhere.
+    #[serde(default, deserialize_with = "optional")]
+    #[schemars(extend("x-widget" = "secret"))]
+    credential: Option<Text>,
+}
+
+/// The node.
+pub(crate) struct GitPush {
+    egress: Arc<Egress>,
+    trees: Arc<WorkTrees>,
+}
+
+impl GitPush {
+    pub(crate) fn new(services: &Services) -> Self {
+        Self { egress: services.egress(), trees: services.trees() }
+    }
+}
+
+impl Node for GitPush {
+    const SPEC: NodeSpec = NodeSpec {
+        kind: "git.push",
+        title: "Push",
+        description: "Sends the branch to the repository that was cloned.",
+        group: Group::Git,
+        icon: "git-merge",
+        lane: Lane::Dispatched,
+        timeout_s: 1_800,
+        ..NodeSpec::BASE
+    };
+    type Params = Params;
+
+    async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
+        let tree = self.trees.open(cx.run).await?;
+        // The address was written down at the clone: the repository's own configuration is not asked.
+        let origin = tree.repository()?;
+        let push = push(&tree, &params).await?;
+        let remote = Remote::open(&origin.url, params.credential.as_deref(), &self.egress).await?;
+        cx.log.line(Stream::System, format!("pushing {} to {} of {}", push.commit, push.branch, remote.url())).await;
+        push.send(&tree, &remote).await?;
+        Git::at(tree.path()).args(["update-ref", &push.seen_as(), &push.commit]).run().await?;
+        Ok(Outcome::done(json!({"branch": push.branch, "commit": push.commit})))
+    }
+
+    fn output_schema() -> Value {
+        json!({"type": "object", "properties": {"branch": {"type": "string"}, "commit": {"type": "string"}}})
+    }
+}
+
+/// One commit and where it is to stand.
+struct Push {
+    branch: String,
+    commit: String,
+    /// Where the branch stood when it was last seen, if it may be replaced from there; empty means nowhere.
+    lease: Option<String>,
+}
+
+async fn push(tree: &WorkTree, params: &Params) -> Result<Push, NodeError> {
+    let head = tree.head().await?;
+    let branch = params.branch.as_deref().map(str::to_owned).or(head.branch);
+    let branch = branch.ok_or_else(|| NodeError::fatal("GIT_REF_INVALID", "no branch is checked out; name one in `branch`"))?;
+    let commit = head.commit.ok_or_else(|| NodeError::fatal("GIT_REF_INVALID", "there is no commit to push yet"))?;
+    let mut push = Push { branch: branch_name(&branch)?.to_owned(), commit, lease: None };
+    if params.force_with_lease {
+        push.lease = Some(tree.commit(&push.seen_as()).await?.unwrap_or_default());
+    }
+    Ok(push)
+}
+
+impl Push {
+    fn full(&self) -> String {
+        format!("refs/heads/{}", self.branch)
+    }
+
+    fn seen_as(&self) -> String {
+        format!("refs/remotes/origin/{}", self.branch)
+    }
+
+    async fn send(&self, tree: &WorkTree, remote: &Remote) -> Result<(), NodeError> {
+        let full = self.full();
+        let lease = self.lease.as_ref().map(|lease| format!("--force-with-lease={full}:{lease}"));
+        let git = remote.allow(Git::at(tree.path())).args(["push", "--porcelain", "--no-verify", "--no-follow-tags"]).args(lease);
+        let answer = git.args(["--", remote.url(), &format!("{}:{full}", self.commit)]).answer().await?;
+        if answer.code == 0 {
+            return Ok(());
+        }
+        let report = String::from_utf8_lossy(&answer.stdout);
+        if let Some(line) = report.lines().find(|line| line.starts_with('!')) {
+            return Err(self.rejected(line, &answer.stderr));
+        }
+        // The push may have landed and only its answer been lost.
+        if self.landed(tree, remote).await? {
+            return Ok(());
+        }
+        Err(network_fault("GIT_PUSH_FAILED", &format!("{} could not be pushed to", remote.url()), &answer))
+    }
+
+    async fn landed(&self, tree: &WorkTree, remote: &Remote) -> Result<bool, NodeError> {
+        let git = remote.allow(Git::at(tree.path())).args(["ls-remote", "--", remote.url(), &self.full()]);
+        let found = git.find().await?.unwrap_or_default();
+        Ok(found.lines().any(|line| line.split_once('\t') == Some((&self.commit, &self.full()))))
+    }
+
+    fn rejected(&self, line: &str, stderr: &str) -> NodeError {
+        let why = line.split_once('[').map_or(line, |(_, why)| why).replace(']', "");
+        let hint = match &why {
+            why if why.contains("stale info") => "it does not stand where it was last seen",
+            why if why.contains("fetch first") || why.contains("non-fast-forward") => {
+                "it has commits that are not here; use another branch, or `force_with_lease` to replace them"
+            }
+            _ => "the remote does not take it",
+        };
+        let message = format!("the branch `{}` was rejected: {hint} ({why})", self.branch);
+        NodeError::fatal("GIT_PUSH_REJECTED", message).with_details(json!({"reason": why, "remote": git_said(stderr)}))
+    }
+}

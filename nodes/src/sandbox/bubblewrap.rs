@@ -1,0 +1,203 @@
+//! The sandbox proper, made by bubblewrap: namespaces of its own, a read-only system, and one folder that can be changed.
+//!
+//! The first process inside is a small shell that only waits. When it ends, for whatever reason, the kernel ends everything
+//! else in its pid namespace before anybody is told; when bubblewrap or this server dies, the kernel ends it.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Stdio,
+};
+
+use flowforge_core::node::NodeError;
+use tokio::process::Command;
+
+use super::{PATH, Task, limits};
+use crate::spawn::spawn;
+
+/// Who a command is outside when the server is root: nobody's number, far from those that systems hand out.
+pub(super) const OUTER_USER: u32 = 64_001;
+/// Who a command is inside.
+const INNER_USER: u32 = 1_000;
+/// Where the work tree is inside.
+const TREE: &str = "/workspace";
+const HOME: &str = "/home/flowforge";
+/// How much fits into each of the two private folders that lie in memory.
+const MEMORY_FOLDER: &str = "2147483648";
+
+/// What of `/etc` build tools need; nothing in it is secret.
+const ETC: [&str; 18] = [
+    "alternatives",
+    "ca-certificates",
+    "ca-certificates.conf",
+    "gai.conf",
+    "host.conf",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "magic",
+    "maven",
+    "mime.types",
+    "nsswitch.conf",
+    "os-release",
+    "perl",
+    "python3",
+    "services",
+    "ssl",
+];
+/// What of it the network needs.
+const ETC_NETWORK: [&str; 3] = ["hosts", "protocols", "resolv.conf"];
+
+#[expect(unsafe_code, reason = "the user's number has no safe wrapper")]
+pub(super) fn is_root() -> bool {
+    // SAFETY: the call cannot fail and touches no memory.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// The user as the command sees itself.
+fn inner_user() -> u32 {
+    if is_root() { OUTER_USER } else { INNER_USER }
+}
+
+/// Tries a sandbox out.
+pub(super) async fn probe(program: &str) -> Result<(), NodeError> {
+    let unavailable = |why: String| {
+        NodeError::fatal(
+            "SANDBOX_UNAVAILABLE",
+            format!(
+                "commands cannot be run in a sandbox here: {why}; install bubblewrap (`apt-get install bubblewrap`) and allow user \
+                 namespaces, or let the operator allow plain processes with FLOWFORGE_ALLOW_PLAIN_PROCESSES"
+            ),
+        )
+    };
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", PATH).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.args(namespaces(false)).args(system(false)).args(["--remount-ro", "/", "--"]).args(first_process("")).arg("true");
+    let child = spawn(command).await.map_err(|fault| unavailable(format!("`{program}`: {fault}")))?;
+    let done = child.wait_with_output().await.map_err(|fault| unavailable(fault.to_string()))?;
+    let words = String::from_utf8_lossy(&done.stderr);
+    if done.status.success() { Ok(()) } else { Err(unavailable(words.lines().next().unwrap_or("it failed").to_owned())) }
+}
+
+pub(super) fn command(program: &str, task: &Task<'_>) -> io::Result<Command> {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", PATH).env("HOME", HOME).env("TMPDIR", "/tmp").env("USER", "flowforge").env("LANG", "C.UTF-8");
+    command.envs(git_environment());
+    let renaming = carry(&mut command, &task.env);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(namespaces(task.network)).args(system(task.network)).args(people(task.folder)?);
+    command.args(folders(task.tree)).arg("--chdir").arg(Path::new(TREE).join(task.workdir));
+    command.args(["--remount-ro", "/", "--"]).args(first_process(&renaming)).arg(task.script);
+    limits::set(&mut command);
+    Ok(command)
+}
+
+/// What makes git inside trust the repository, which belongs to the server, and leave it alone.
+fn git_environment() -> [(&'static str, &'static str); 5] {
+    [
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "safe.directory"),
+        ("GIT_CONFIG_VALUE_0", "*"),
+        ("GIT_OPTIONAL_LOCKS", "0"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+    ]
+}
+
+/// A root server makes the mounts with its own rights, whatever folders lie above the work tree, and gives them up inside; anybody
+/// else needs a user namespace.
+fn namespaces(network: bool) -> Vec<OsString> {
+    let mut args =
+        words("--unshare-pid --unshare-ipc --unshare-uts --unshare-cgroup-try --as-pid-1 --die-with-parent --new-session");
+    args.extend(words("--hostname sandbox --cap-drop ALL"));
+    if !network {
+        args.extend(words("--unshare-net"));
+    }
+    let identity = if is_root() {
+        "--cap-add CAP_SETUID --cap-add CAP_SETGID --cap-add CAP_SETPCAP".to_owned()
+    } else {
+        format!("--unshare-user --uid {INNER_USER} --gid {INNER_USER}")
+    };
+    args.extend(words(&identity));
+    args
+}
+
+/// Hands the command's variables over under names that mean nothing, and says how they get their own.
+///
+/// Not by `--setenv`, since everybody may read a process's arguments. And not under their own names, since bubblewrap itself would
+/// obey them outside the sandbox: `LD_PRELOAD` would be a way out of it.
+fn carry(command: &mut Command, env: &[(String, String)]) -> String {
+    let mut renaming = String::new();
+    for (at, (name, value)) in env.iter().enumerate() {
+        let carrier = format!("FLOWFORGE_CARRIED_{at}");
+        renaming += &format!("export {name}=\"${carrier}\"; unset {carrier}; ");
+        command.env(carrier, value);
+    }
+    renaming
+}
+
+/// The waiting shell, and how it starts the command's: first without any rights, then with the command's variables.
+fn first_process(renaming: &str) -> [OsString; 5] {
+    let user = OUTER_USER;
+    let give_up =
+        format!("setpriv --reuid {user} --regid {user} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --");
+    let give_up = if is_root() { give_up } else { String::new() };
+    let wait = format!("{give_up} /bin/sh -c \"$1\" sh \"$2\"; exit $?");
+    let begin = format!("{renaming}exec /bin/sh -e -c \"$1\"");
+    ["/bin/sh".into(), "-c".into(), wait.into(), "sh".into(), begin.into()]
+}
+
+/// The machine's programs and libraries, read-only.
+fn system(network: bool) -> Vec<OsString> {
+    let mut args = words("--ro-bind /usr /usr");
+    for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+        let path = Path::new("/").join(name);
+        match fs::read_link(&path) {
+            Ok(target) => args.extend([OsString::from("--symlink"), target.into(), path.into()]),
+            Err(_) if path.is_dir() => args.extend([OsString::from("--ro-bind"), path.clone().into(), path.into()]),
+            Err(_) => {}
+        }
+    }
+    args.extend(words("--dir /etc"));
+    let java = fs::read_dir("/etc").into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let java = java.filter(|name| name.to_string_lossy().starts_with("java"));
+    let network = if network { &ETC_NETWORK[..] } else { &[] };
+    for name in ETC.iter().chain(network).map(OsString::from).chain(java) {
+        let path = Path::new("/etc").join(name);
+        args.extend([OsString::from("--ro-bind-try"), path.clone().into(), path.into()]);
+    }
+    args.extend(words("--proc /proc --dev /dev"));
+    args
+}
+
+/// A list of users with the command's own in it: some tools want to know who they are.
+fn people(folder: &Path) -> io::Result<Vec<OsString>> {
+    let user = inner_user();
+    let passwd = format!("root:x:0:0::/:/bin/false\nflowforge:x:{user}:{user}::{HOME}:/bin/sh\n");
+    let mut args = Vec::new();
+    for (name, text) in [("passwd", passwd), ("group", format!("root:x:0:\nflowforge:x:{user}:\n"))] {
+        let path = folder.join(name);
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
+        args.extend([OsString::from("--ro-bind"), path.into(), Path::new("/etc").join(name).into()]);
+    }
+    Ok(args)
+}
+
+/// What can be written: the work tree without its repository, and two folders in memory.
+fn folders(tree: &Path) -> Vec<OsString> {
+    let mut args =
+        words(&format!("--perms 1777 --size {MEMORY_FOLDER} --tmpfs /tmp --perms 0777 --size {MEMORY_FOLDER} --tmpfs {HOME}"));
+    args.extend([OsStr::new("--bind"), tree.as_os_str(), OsStr::new(TREE)].map(OsString::from));
+    let repository = tree.join(".git");
+    if repository.exists() {
+        args.extend([OsString::from("--ro-bind"), repository.into(), Path::new(TREE).join(".git").into()]);
+    }
+    args
+}
+
+fn words(text: &str) -> Vec<OsString> {
+    text.split_whitespace().map(OsString::from).collect()
+}
