@@ -5,6 +5,8 @@
 
 use sea_orm_migration::prelude::*;
 
+pub use sea_orm_migration::MigratorTrait;
+
 mod m20261120_001_create_accounts;
 mod m20261120_002_create_workflows;
 mod m20261120_003_create_runs;

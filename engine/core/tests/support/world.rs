@@ -54,11 +54,9 @@ impl<'p> World<'p> {
     }
 
     fn turn(&mut self, turn: u32) {
-        if self.trouble.cancel == Some(turn) {
-            return self.step(Input::Cancel);
-        }
-        if self.trouble.expire == Some(turn) {
-            return self.step(Input::Expire);
+        if self.trouble.cancel == Some(turn) || self.trouble.expire == Some(turn) {
+            self.step(if self.trouble.cancel == Some(turn) { Input::Cancel } else { Input::Expire });
+            return assert!(self.watched.run.status().is_terminal(), "the run was to stop");
         }
         if self.pick(100) < self.trouble.crashes {
             return self.crash();

@@ -1,0 +1,85 @@
+//! What a run does when its worker dies.
+
+use flowforge_core::RunStatus;
+use flowforge_engine::EngineConfig;
+use serde_json::json;
+
+use crate::forge::{config, on_every_database, shown};
+
+#[test]
+fn another_worker_goes_on_where_a_dead_one_stopped() {
+    on_every_database(async |forge| {
+        let first = forge.process().await;
+        let nodes = json!([["a", "effect", {}], ["b", "effect", {"hang": true}], ["c", "job", {}]]);
+        let workflow = forge.workflow(nodes, &["a -> b", "b -> c"]).await;
+        let run = forge.start(&first, workflow).await.record.id;
+        forge.world.begun.notified().await;
+        forge.event(&first, run, "step_started").await;
+        first.kill();
+        let second = forge.process().await;
+        let record = forge.ended(&second, run).await;
+        assert_eq!(shown(&record), r#"completed {"call":1}"#);
+        let mut calls = forge.world.calls();
+        calls.sort_unstable();
+        assert_eq!(calls, [1, 1, 2], "only the step that was under way is called again");
+        forge.check_record(&second, run).await;
+    });
+}
+
+#[test]
+fn a_dispatched_step_of_a_dead_worker_is_executed_by_another() {
+    on_every_database(async |forge| {
+        let first = forge.process().await;
+        let workflow = forge.workflow(json!([["a", "job", {"hang": true}]]), &[]).await;
+        let run = forge.start(&first, workflow).await.record.id;
+        forge.event(&first, run, "step_log").await;
+        forge.world.begun.notified().await;
+        first.kill();
+        let second = forge.process().await;
+        assert_eq!(shown(&forge.ended(&second, run).await), r#"completed {"call":2}"#);
+        forge.check_record(&second, run).await;
+    });
+}
+
+#[test]
+fn a_step_that_kills_its_workers_is_given_up() {
+    on_every_database(async |forge| {
+        let workflow = forge.workflow(json!([["a", "effect", {"hang": true}]]), &[]).await;
+        let mut process = forge.process().await;
+        let run = forge.start(&process, workflow).await.record.id;
+        for _ in 0..3 {
+            forge.world.begun.notified().await;
+            process.kill();
+            forge.world.reset();
+            process = forge.process_with(EngineConfig { exclusive: true, ..config() }).await;
+        }
+        assert_eq!(shown(&forge.ended(&process, run).await), r#"failed WORKER_CRASHED at Some("a")"#);
+        forge.check_record(&process, run).await;
+    });
+}
+
+#[test]
+fn leaving_in_good_order_counts_no_crash_and_hands_the_run_over_at_once() {
+    on_every_database(async |forge| {
+        let first = forge.process_with(EngineConfig { grace: std::time::Duration::from_millis(200), ..config() }).await;
+        let workflow = forge.workflow(json!([["a", "effect", {"hang": true}], ["b", "job", {}]]), &["a -> b"]).await;
+        let run = forge.start(&first, workflow).await.record.id;
+        forge.world.begun.notified().await;
+        first.engine.shutdown().await;
+        let second = forge.process_with(EngineConfig { lease: std::time::Duration::from_secs(600), ..config() }).await;
+        assert_eq!(forge.ended(&second, run).await.status, RunStatus::Completed);
+        forge.check_record(&second, run).await;
+    });
+}
+
+#[test]
+fn a_run_that_was_accepted_by_a_process_that_does_not_work_is_found() {
+    on_every_database(async |forge| {
+        let api = forge.process_with(EngineConfig { works: false, ..config() }).await;
+        let workflow = forge.workflow(json!([["a", "effect", {}]]), &[]).await;
+        let run = forge.start(&api, workflow).await.record.id;
+        let worker = forge.process().await;
+        assert_eq!(shown(&forge.ended(&api, run).await), r#"completed {"call":1}"#);
+        forge.check_record(&worker, run).await;
+    });
+}

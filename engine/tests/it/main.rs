@@ -1,0 +1,7 @@
+//! The engine on real databases: SQLite always, PostgreSQL when `FLOWFORGE_TEST_POSTGRES_URL` names a server.
+
+mod crash;
+mod feed;
+mod forge;
+mod nodes;
+mod runs;

@@ -1,0 +1,187 @@
+//! Node kinds for tests: what they do is counted in a `World` that outlives the engine.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use flowforge_core::{
+    Catalog,
+    node::{BoxFuture, Context, Evaluate, Group, Lane, Node, NodeError, NodeSpec, Outcome, Stream, Wake},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+/// What steps have done to the outside, by effect key.
+#[derive(Clone, Default)]
+pub(crate) struct World {
+    calls: Arc<Mutex<BTreeMap<String, u32>>>,
+    pub(crate) begun: Arc<Notify>,
+    pub(crate) gate: Arc<Notify>,
+}
+
+impl World {
+    /// Counts a call and says which one it is, from 1.
+    fn call(&self, key: &str) -> u32 {
+        let mut calls = self.calls.lock().unwrap();
+        let count = calls.entry(key.to_owned()).or_default();
+        *count += 1;
+        self.begun.notify_one();
+        *count
+    }
+
+    /// Forgets every call, so that the next one is the first again.
+    pub(crate) fn reset(&self) {
+        self.calls.lock().unwrap().clear();
+    }
+
+    /// How often each effect was called.
+    pub(crate) fn calls(&self) -> Vec<u32> {
+        self.calls.lock().unwrap().values().copied().collect()
+    }
+}
+
+pub(crate) fn catalog(world: &World) -> Catalog {
+    Catalog::default()
+        .with(Manual)
+        .with(Set)
+        .with(Effect(world.clone()))
+        .with(Job(world.clone()))
+        .with(Flaky(world.clone()))
+        .with(Nap)
+        .with(Panics)
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Nothing {}
+
+pub(crate) struct Manual;
+
+impl Node for Manual {
+    const SPEC: NodeSpec = NodeSpec { kind: "trigger.manual", group: Group::Triggers, pure: true, ..NodeSpec::BASE };
+    type Params = Nothing;
+
+    async fn run(&self, _params: Nothing, cx: &Context) -> Result<Outcome, NodeError> {
+        Ok(Outcome::pass(cx, None))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct SetParams {
+    value: Value,
+}
+
+struct Set;
+
+impl Node for Set {
+    const SPEC: NodeSpec = NodeSpec { kind: "set", pure: true, ..NodeSpec::BASE };
+    type Params = SetParams;
+
+    async fn run(&self, params: SetParams, _cx: &Context) -> Result<Outcome, NodeError> {
+        Ok(Outcome::done(params.value))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct EffectParams {
+    /// Wait at the gate before answering, on the first call only.
+    #[serde(default)]
+    hang: bool,
+}
+
+struct Effect(World);
+
+impl Node for Effect {
+    const SPEC: NodeSpec = NodeSpec { kind: "effect", ..NodeSpec::BASE };
+    type Params = EffectParams;
+
+    async fn run(&self, params: EffectParams, cx: &Context) -> Result<Outcome, NodeError> {
+        let call = self.0.call(&cx.effect_key);
+        if params.hang && call == 1 {
+            self.0.gate.notified().await;
+        }
+        Ok(Outcome::done(json!({ "call": call })))
+    }
+}
+
+struct Job(World);
+
+impl Node for Job {
+    const SPEC: NodeSpec = NodeSpec { kind: "job", lane: Lane::Dispatched, ..NodeSpec::BASE };
+    type Params = EffectParams;
+
+    async fn run(&self, params: EffectParams, cx: &Context) -> Result<Outcome, NodeError> {
+        for n in 1..=3 {
+            cx.log.line(Stream::Stdout, format!("line {n}")).await;
+        }
+        let call = self.0.call(&cx.effect_key);
+        if params.hang && call == 1 {
+            self.0.gate.notified().await;
+        }
+        Ok(Outcome::done(json!({ "call": call })))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct FlakyParams {
+    fails: u32,
+    #[serde(default)]
+    fatal: bool,
+}
+
+struct Flaky(World);
+
+impl Node for Flaky {
+    const SPEC: NodeSpec = NodeSpec { kind: "flaky", ..NodeSpec::BASE };
+    type Params = FlakyParams;
+
+    async fn run(&self, params: FlakyParams, cx: &Context) -> Result<Outcome, NodeError> {
+        match self.0.call(&cx.effect_key) {
+            call if call > params.fails => Ok(Outcome::done(json!({ "call": call }))),
+            call if params.fatal => Err(NodeError::fatal("BROKEN", format!("call {call} cannot work"))),
+            call => Err(NodeError::retry("NETWORK_ERROR", format!("call {call} did not get through"))),
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct NapParams {
+    ms: u64,
+}
+
+struct Nap;
+
+impl Node for Nap {
+    const SPEC: NodeSpec = NodeSpec { kind: "nap", pure: true, ..NodeSpec::BASE };
+    type Params = NapParams;
+
+    async fn run(&self, params: NapParams, cx: &Context) -> Result<Outcome, NodeError> {
+        match cx.woken {
+            Some(_) => Ok(Outcome::pass(cx, None)),
+            None => Ok(Outcome::Sleep(Wake::After(Duration::from_millis(params.ms)))),
+        }
+    }
+}
+
+struct Panics;
+
+impl Node for Panics {
+    const SPEC: NodeSpec = NodeSpec { kind: "panics", ..NodeSpec::BASE };
+    type Params = Nothing;
+
+    async fn run(&self, _params: Nothing, _cx: &Context) -> Result<Outcome, NodeError> {
+        panic!("a node that breaks")
+    }
+}
+
+/// No JavaScript in these tests.
+pub(crate) struct NoScripts;
+
+impl Evaluate for NoScripts {
+    fn evaluate<'a>(&'a self, code: &'a str, _scope: &'a Value) -> BoxFuture<'a, Result<Value, NodeError>> {
+        Box::pin(async move { Err(NodeError::fatal("SCRIPT_ERROR", format!("no scripts here: {code}"))) })
+    }
+}
