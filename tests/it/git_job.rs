@@ -60,7 +60,7 @@ async fn a_lost_answer_to_a_push_is_survived(forge: Forge) {
 async fn a_wrong_password_is_told_and_not_shown(forge: Forge) {
     let remote = Remote::start().await;
     let mut params = clone_from(&remote);
-    params["credential"]["password"] = json!("wrong-canary-pass");
+    params["credential"] = json!("robot:wrong-canary-pass");
     let run = forge.run_once(&chain(&[("start", "trigger.manual", json!({})), ("clone", "git.clone", params)])).await;
     assert_eq!(run["status"], "failed", "{run:#}");
     let told = run["error"].to_string();

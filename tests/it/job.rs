@@ -48,7 +48,7 @@ pub(crate) fn clone_from(remote: &Remote) -> Value {
 }
 
 fn with_credential(mut params: Value) -> Value {
-    params["credential"] = json!({"username": Remote::USER, "password": "{{ secrets.GIT_PASSWORD }}"});
+    params["credential"] = json!(format!("{}:{{{{ secrets.GIT_PASSWORD }}}}", Remote::USER));
     params
 }
 
