@@ -284,7 +284,7 @@ impl Owner {
     /// A run that waits for long needs no owner; nor does any run when the process leaves.
     fn let_go_if_idle(&mut self) -> Option<Ended> {
         let status = self.run.status();
-        if status.is_terminal() || !self.under_way.is_empty() || !self.after_draft.is_empty() || self.new.is_some() {
+        if status.is_terminal() || !self.under_way.is_empty() || !self.after_draft.is_empty() {
             return None;
         }
         let wake_at = self.run.next_wake().into_iter().chain(self.deadline).min();

@@ -51,6 +51,7 @@ impl Node for GitCommit {
         group: Group::Git,
         icon: "git-commit",
         ports: &["out", "unchanged"],
+        side_ports: &["unchanged"],
         lane: Lane::Dispatched,
         timeout_s: 600,
         ..NodeSpec::BASE

@@ -7,7 +7,7 @@ mod before;
 mod check;
 mod references;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use petgraph::{algo::kosaraju_scc, graph::DiGraph, visit::EdgeRef};
 use serde_json::{Map, Value};
@@ -77,7 +77,17 @@ impl StepSpec {
 
     /// Whether an edge leaves by the `error` port.
     pub fn handles_errors(&self) -> bool {
-        self.outgoing.iter().any(|link| &*link.port == ERROR_PORT)
+        self.has_edge(ERROR_PORT)
+    }
+
+    /// The port by which the step leaves when its node chose this one, or none.
+    pub(crate) fn leaving_port(&self, chosen: Option<Cow<'static, str>>) -> Cow<'static, str> {
+        let counts = |port: &Cow<'static, str>| !self.kind.spec.side_ports.contains(&&**port) || self.has_edge(port);
+        chosen.filter(counts).unwrap_or(Cow::Borrowed(self.first_port()))
+    }
+
+    fn has_edge(&self, port: &str) -> bool {
+        self.outgoing.iter().any(|link| &*link.port == port)
     }
 
     /// Whether running it again after a crash is harmless.

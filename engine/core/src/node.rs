@@ -49,6 +49,8 @@ pub struct NodeSpec {
     pub icon: &'static str,
     /// The output ports; the first one is taken by an edge that names none.
     pub ports: &'static [&'static str],
+    /// Ports that are taken only when an edge leaves by them; without one the step leaves by its first port.
+    pub side_ports: &'static [&'static str],
     /// Where its steps are executed.
     pub lane: Lane,
     /// No effect, and the same output for the same input: running it again after a crash is harmless.
@@ -70,6 +72,7 @@ impl NodeSpec {
         group: Group::Data,
         icon: "box",
         ports: &["out"],
+        side_ports: &[],
         lane: Lane::Inline,
         pure: false,
         scripts: &[],

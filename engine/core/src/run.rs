@@ -237,8 +237,7 @@ impl Run {
         }
         Ok(match result {
             Ok(Outcome::Done(Output { value, port })) => {
-                let port = port.unwrap_or(Cow::Borrowed(self.graph.step(step).first_port()));
-                Event::StepCompleted { step, attempt, output: value, port }
+                Event::StepCompleted { step, attempt, output: value, port: self.graph.step(step).leaving_port(port) }
             }
             Ok(Outcome::Sleep(Wake::At(until))) => Event::StepWaiting { step, attempt, until },
             Ok(Outcome::Sleep(Wake::After(wait))) => {

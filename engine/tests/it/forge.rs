@@ -61,7 +61,7 @@ pub(crate) fn on_every_database<F: Future<Output = ()>>(test: impl Fn(Forge) -> 
 }
 
 fn locations() -> Vec<Option<String>> {
-    let postgres = std::env::var("FLOWFORGE_TEST_POSTGRES_URL").ok().map(Some);
+    let postgres = std::env::var("FLOWFORGE_TEST_POSTGRES").ok().map(Some);
     std::iter::once(None).chain(postgres).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The engine on real databases: SQLite always, PostgreSQL when `FLOWFORGE_TEST_POSTGRES_URL` names a server.
+//! The engine on real databases: SQLite always, PostgreSQL when `FLOWFORGE_TEST_POSTGRES` names a server.
 
 mod crash;
 mod feed;
