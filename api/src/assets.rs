@@ -52,13 +52,16 @@ fn file(found: EmbeddedFile, cache: &'static str, headers: &HeaderMap) -> Respon
     });
     let tag = format!("\"{hash}\"");
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| tags.contains(&tag));
-    let about = [
-        (header::CONTENT_TYPE, found.metadata.mimetype().to_owned()),
-        (header::CACHE_CONTROL, cache.to_owned()),
-        (header::ETAG, tag),
-    ];
+    let about =
+        [(header::CONTENT_TYPE, kind(found.metadata.mimetype())), (header::CACHE_CONTROL, cache.to_owned()), (header::ETAG, tag)];
     if known {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
     (about, found.data).into_response()
+}
+
+/// Our texts are all UTF-8; browsers guess otherwise when they are not told.
+fn kind(mime: &str) -> String {
+    let text = mime.starts_with("text/") || mime.ends_with("javascript") || mime.ends_with("json");
+    if text { format!("{mime}; charset=utf-8") } else { mime.to_owned() }
 }

@@ -28,3 +28,6 @@ mod secrets;
 mod security;
 mod telemetry;
 mod time;
+
+#[cfg(test)]
+mod tests;

@@ -19,5 +19,6 @@ pub(crate) struct List<T> {
     /// The items.
     pub items: Vec<T>,
     /// What to pass as `cursor` to get the next part; null at the end.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }

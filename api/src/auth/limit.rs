@@ -38,7 +38,7 @@ impl SignInLimit {
     /// When none is left.
     pub(crate) fn take(&self, account: &str, address: IpAddr, now: Timestamp) -> Result<()> {
         let key = (account.trim().to_lowercase().chars().take(254).collect(), address);
-        let wait = self.addresses.take(address, ADDRESS, now).or_else(|| self.accounts.take(key, ACCOUNT, now));
+        let wait = self.accounts.take(key, ACCOUNT, now).or_else(|| self.addresses.take(address, ADDRESS, now));
         match wait {
             None => Ok(()),
             Some(wait_ms) => Err(ApiError::too_many("too many attempts to sign in; wait and try again", wait_ms.div_ceil(1000))),

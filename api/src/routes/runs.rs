@@ -44,17 +44,20 @@ pub(crate) struct RunSummary {
     /// `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`.
     status: &'static str,
     /// Why it failed.
-    #[schema(value_type = Option<RunError>)]
+    #[schema(required = true, value_type = Option<RunError>)]
     error: Option<Cause>,
     /// What began it: `manual`, `api`, `webhook` or `schedule`.
     trigger: String,
     /// When it was accepted.
     created_at: String,
     /// When a worker began it.
+    #[schema(required = true)]
     started_at: Option<String>,
     /// When it ended.
+    #[schema(required = true)]
     finished_at: Option<String>,
     /// When someone asked to cancel it.
+    #[schema(required = true)]
     cancel_requested_at: Option<String>,
 }
 
@@ -68,7 +71,7 @@ pub(crate) struct Run {
     #[schema(value_type = Value)]
     input: Arc<Value>,
     /// What it put out; null until it has completed.
-    #[schema(value_type = Value)]
+    #[schema(required = true, value_type = Value)]
     output: Option<Arc<Value>>,
 }
 

@@ -30,18 +30,25 @@ pub(crate) struct Step {
     /// `running`, `waiting`, `completed`, `failed`, `skipped` or `cancelled`.
     status: &'static str,
     /// The resolved parameters, secrets masked.
+    #[schema(required = true)]
     input: Option<Value>,
     /// What successors see.
+    #[schema(required = true)]
     output: Option<Value>,
     /// Why it failed.
+    #[schema(required = true)]
     error: Option<StepError>,
     /// The port by which it left.
+    #[schema(required = true)]
     port: Option<String>,
     /// When it began.
+    #[schema(required = true)]
     started_at: Option<String>,
     /// When it ended.
+    #[schema(required = true)]
     finished_at: Option<String>,
     /// When it is woken, or when the next attempt begins.
+    #[schema(required = true)]
     wake_at: Option<String>,
     /// What its effects carry as `Idempotency-Key`.
     effect_key: String,

@@ -32,6 +32,7 @@ pub(crate) struct VersionSummary {
     /// When it was saved.
     created_at: String,
     /// `usr_…` of who saved it; null for examples.
+    #[schema(required = true)]
     created_by: Option<String>,
     /// Equal for equal graphs.
     content_hash: String,

@@ -44,12 +44,14 @@ pub(crate) struct Workflow {
     /// The newest version.
     version: u32,
     /// The version that triggers start.
+    #[schema(required = true)]
     published_version: Option<u32>,
     /// When it was made.
     created_at: String,
     /// When it changed last.
     updated_at: String,
     /// Its newest run.
+    #[schema(required = true)]
     last_run: Option<LastRun>,
 }
 
