@@ -27,3 +27,6 @@ pub(crate) use self::{
 pub(crate) const STEPS: &str = "refs/flowforge/steps";
 /// Where steps leave what they found.
 const BEFORE: &str = "refs/flowforge/before";
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,46 @@ async fn check_out(tree: &WorkTree, name: &str) -> Result<(), NodeError> {
     let message = format!("the branch `{name}` cannot be checked out over what was changed: {}", answer.stderr.trim());
     Err(NodeError::fatal("GIT_CHECKOUT_FAILED", message))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::testing::{Bench, cloned, remote::Remote};
+
+    #[tokio::test]
+    async fn a_branch_starts_at_the_commit_and_is_found_again() {
+        let remote = Remote::start().await;
+        let head = remote.git("rev-parse main").await;
+        let bench = cloned("git.branch", &remote).await;
+        for name in ["feature/x", "feature/x", "main", "feature/x"] {
+            bench.done(json!({"name": name}), json!({"branch": name, "commit": head})).await;
+        }
+        bench.fails(json!({"name": "feature"}), "GIT_REF_INVALID", "feature/x").await;
+        for name in ["", "-d", "a..b", "refs/heads/x", "a b"] {
+            bench.fails(json!({"name": name}), "GIT_REF_INVALID", "").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_go_along_and_other_commits_come_back() {
+        let remote = Remote::start().await;
+        let bench = cloned("git.branch", &remote).await;
+        bench.next("command", "1").output(json!({"run": "echo more >>a.txt"})).await;
+        bench.output(json!({"name": "work"})).await;
+        bench.next("git.commit", "2").output(json!({"message": "More"})).await;
+        let look = |key: &str| bench.next("command", key);
+        bench.output(json!({"name": "main"})).await;
+        assert_eq!(look("3").output(json!({"run": "cat a.txt"})).await.value["stdout"], "one\n");
+        bench.output(json!({"name": "work"})).await;
+        assert_eq!(look("4").output(json!({"run": "cat a.txt; echo other >>a.txt"})).await.value["stdout"], "one\nmore\n");
+        bench.fails(json!({"name": "main"}), "GIT_CHECKOUT_FAILED", "a.txt").await;
+    }
+
+    #[tokio::test]
+    async fn without_a_clone_there_is_nothing_to_branch() {
+        Bench::new("git.branch").fails(json!({"name": "x"}), "NO_WORK_TREE", "git.clone").await;
+        Bench::new("git.commit").fails(json!({"message": "x"}), "NO_WORK_TREE", "git.clone").await;
+        Bench::new("git.push").fails(json!({}), "NO_WORK_TREE", "git.clone").await;
+    }
+}

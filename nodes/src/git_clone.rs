@@ -95,3 +95,103 @@ async fn fetch(remote: &Remote, branch: Option<&str>, into: &Path) -> Result<(),
 fn done(origin: &Origin) -> Outcome {
     Outcome::done(json!({"branch": origin.branch, "commit": origin.commit}))
 }
+
+#[cfg(test)]
+mod tests {
+    use flowforge_core::node::Outcome;
+    use serde_json::json;
+
+    use crate::testing::{Bench, allowing, remote::Remote, tree_of};
+
+    fn bench() -> Bench {
+        Bench::with("git.clone", &allowing("127.0.0.0/8"))
+    }
+
+    #[tokio::test]
+    async fn the_work_tree_holds_the_branch_with_its_whole_history() {
+        let remote = Remote::start().await;
+        remote
+            .shell("cd seed; git checkout -q -b old; echo x >x; git add x; git commit -q -m Second; git push -q origin old")
+            .await;
+        for (branch, file) in [("main", "sub/b.txt"), ("old", "x")] {
+            let bench = bench();
+            let commit = remote.git(&format!("rev-parse {branch}")).await;
+            bench.done(json!({"url": remote.url(), "branch": branch}), json!({"branch": branch, "commit": commit})).await;
+            let tree = tree_of(&bench);
+            assert!(tree.join(file).is_file() && tree.join("link").is_symlink() && !tree.join(".git/shallow").exists());
+            assert!(!tree.join(".git/hooks").exists(), "no template's hooks");
+        }
+        let head = remote.git("rev-parse main").await;
+        bench().done(json!({"url": remote.url(), "branch": ""}), json!({"branch": "main", "commit": head})).await;
+    }
+
+    #[tokio::test]
+    async fn a_credential_opens_the_remote_and_is_left_nowhere() {
+        let remote = Remote::start().await.private();
+        let bench = bench();
+        bench.output(json!({"url": remote.url(), "credential": Remote::CREDENTIAL})).await;
+        let secret = Remote::CREDENTIAL.split_once(':').unwrap().1;
+        let encoded = "cm9ib3Q6aHVzaC1odXNo";
+        let found = std::process::Command::new("grep")
+            .args(["-raE", &format!("{secret}|{encoded}")])
+            .arg(tree_of(&bench))
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+        assert!(bench.log.all().iter().all(|(_, line)| !line.contains(secret)));
+        for credential in [json!("robot:wrong-one"), json!("token"), json!(null)] {
+            let fault = bench
+                .next("git.clone", "other")
+                .fails(json!({"url": remote.url(), "credential": credential}), "GIT_AUTH_FAILED", "")
+                .await;
+            assert!(!fault.retryable && !fault.to_string().contains("wrong-one"), "{fault}");
+        }
+        assert!(tree_of(&bench).join("a.txt").exists(), "a clone that fails leaves the tree of before");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_cloned_says_why() {
+        let remote = Remote::start().await;
+        let lost = bench().fails(json!({"url": remote.url().replace("repo", "none")}), "GIT_CLONE_FAILED", "not found").await;
+        let branch = bench().fails(json!({"url": remote.url(), "branch": "none"}), "GIT_CLONE_FAILED", "none").await;
+        assert!(!lost.retryable && !branch.retryable);
+        remote.broken(true);
+        assert!(bench().fails(json!({"url": remote.url()}), "GIT_CLONE_FAILED", "503").await.retryable);
+        bench().fails(json!({"url": remote.url(), "branch": "--upload-pack=touch /tmp/x"}), "GIT_REF_INVALID", "option").await;
+        for url in ["ext::sh -c id", "file:///etc", "/etc", "ssh://h/x", "git@h:x", "-u", "https://u:p@h/x"] {
+            bench().fails(json!({"url": url}), "GIT_URL_REFUSED", "").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn private_hosts_and_plain_http_need_the_operator() {
+        let remote = Remote::start().await;
+        let strict = Bench::new("git.clone");
+        strict.fails(json!({"url": remote.url()}), "EGRESS_DENIED", "FLOWFORGE_EGRESS_ALLOW").await;
+        strict.fails(json!({"url": "https://localhost:1/x"}), "EGRESS_DENIED", "loopback").await;
+        strict.fails(json!({"url": "http://[::ffff:10.0.0.1]/x"}), "EGRESS_DENIED", "private").await;
+        strict.fails(json!({"url": "http://8.8.8.8/x"}), "GIT_URL_REFUSED", "https").await;
+    }
+
+    #[tokio::test]
+    async fn an_empty_repository_is_a_beginning() {
+        let remote = Remote::start().await;
+        remote.shell("git init -q --bare -b trunk empty.git; git -C empty.git config http.receivepack true").await;
+        let bench = bench();
+        bench.done(json!({"url": remote.url().replace("repo", "empty")}), json!({"branch": "trunk", "commit": null})).await;
+        bench.next("command", "1").output(json!({"run": "echo x >x"})).await;
+        let commit = bench.next("git.commit", "2").output(json!({"message": "First"})).await.value["commit"].clone();
+        bench.next("git.push", "3").done(json!({}), json!({"branch": "trunk", "commit": commit})).await;
+        assert_eq!(remote.shell("git -C empty.git log --format=%s trunk").await, "First");
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_was_not_heard_is_not_made_again() {
+        let remote = Remote::start().await;
+        let bench = bench();
+        let first = bench.run(json!({"url": remote.url()})).await.unwrap();
+        remote.broken(true);
+        assert_eq!(bench.run(json!({"url": remote.url()})).await.unwrap(), first);
+        assert!(matches!(first, Outcome::Done(_)));
+    }
+}

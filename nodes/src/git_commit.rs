@@ -133,3 +133,92 @@ fn message(text: &str) -> Result<String, NodeError> {
         clean => Ok(format!("{clean}\n")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::testing::{cloned, git_in, remote::Remote, tree_of};
+
+    #[tokio::test]
+    async fn every_kind_of_change_is_recorded_and_ignored_files_are_not() {
+        let remote = Remote::start().await;
+        let bench = cloned("command", &remote).await;
+        let script = "echo more >>a.txt; rm sub/b.txt; echo n >'new ü.txt'; chmod -x run.sh; ln -sf sub link; echo i >ignored; mkdir empty";
+        bench.output(json!({"run": script})).await;
+        let output = bench
+            .next("git.commit", "c")
+            .output(json!({"message": "Change\r\n\r\nall \u{1b}[31mof\u{7} it", "author": "Ada <ada@x.y>"}))
+            .await;
+        assert_eq!(output.value["changed_files"], json!(["a.txt", "link", "new ü.txt", "run.sh", "sub/b.txt"]));
+        assert_eq!((&output.value["changed"], output.port.as_deref()), (&json!(5), None));
+        let tree = tree_of(&bench);
+        assert_eq!(
+            git_in(&tree, "log -1 --format=%an,%ae,%cn,%ce,%B"),
+            "Ada,ada@x.y,FlowForge,flowforge@localhost,Change\n\nall [31mof it"
+        );
+        assert_eq!(output.value["commit"], git_in(&tree, "rev-parse HEAD").as_str());
+        assert_eq!(git_in(&tree, "status --porcelain"), "", "the index knows of it too");
+        assert_eq!(git_in(&tree, "rev-list --count HEAD"), "2");
+    }
+
+    #[tokio::test]
+    async fn nothing_to_commit_leaves_by_another_port() {
+        let remote = Remote::start().await;
+        let bench = cloned("git.commit", &remote).await;
+        bench.leaves(json!({"message": "x"}), json!({"commit": null, "changed_files": []}), "unchanged").await;
+        bench.next("command", "1").output(json!({"run": "echo x >ignored; touch a.txt; mkdir d"})).await;
+        bench.leaves(json!({"message": "x"}), json!({"commit": null, "changed_files": []}), "unchanged").await;
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_committed_says_why() {
+        let remote = Remote::start().await;
+        let bench = cloned("git.commit", &remote).await;
+        for message in ["", " \n", "\u{7}"] {
+            bench.fails(json!({"message": message}), "INVALID_PARAMETER", "message").await;
+        }
+        bench.fails(json!({"message": "x", "author": "me"}), "INVALID_PARAMETER", "author").await;
+        let nested = "mkdir n; cd n; git init -q; echo x >x; git add x; git -c user.name=x -c user.email=x commit -qm x";
+        bench.next("command", "1").output(json!({"run": nested})).await;
+        bench.fails(json!({"message": "x"}), "GIT_NESTED_REPOSITORY", "`n`").await;
+    }
+
+    #[tokio::test]
+    async fn nothing_that_a_repository_holds_is_run() {
+        let remote = Remote::start().await;
+        let bench = cloned("command", &remote).await;
+        let script = "echo '* filter=evil diff=evil merge=evil' >.gitattributes; git config --file .gitmodules submodule.x.path x
+            git config --file .gitmodules submodule.x.url ext::touch; mkdir n; git init -q n; git -C n config core.fsmonitor 'touch ran'; echo x >n/x
+            git -C n add x 2>/dev/null; rm -rf n; echo y >y";
+        bench.output(json!({"run": script})).await;
+        let tree = tree_of(&bench);
+        // As if a plain process had got at the repository's own configuration.
+        let mark = tree.parent().unwrap().join("ran");
+        let hook = format!("#!/bin/sh\ntouch {}\n", mark.display());
+        std::fs::create_dir_all(tree.join(".git/hooks")).unwrap();
+        for name in ["pre-commit", "reference-transaction", "post-index-change", "pre-push", "post-checkout"] {
+            let path = tree.join(".git/hooks").join(name);
+            std::fs::write(&path, &hook).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let program = tree.join(".git/hooks/pre-commit");
+        for setting in [
+            "core.fsmonitor",
+            "diff.external",
+            "core.sshCommand",
+            "core.editor",
+            "gpg.program",
+            "core.pager",
+            "credential.helper",
+        ] {
+            git_in(&tree, &format!("config {setting} {}", program.display()));
+        }
+        git_in(&tree, "config commit.gpgSign true");
+        std::fs::remove_file(&mark).ok();
+        bench.next("git.commit", "c").output(json!({"message": "x"})).await;
+        bench.next("git.branch", "b").output(json!({"name": "other"})).await;
+        bench.next("git.push", "p").output(json!({})).await;
+        assert!(!mark.exists());
+    }
+}

@@ -140,3 +140,92 @@ impl Push {
         NodeError::fatal("GIT_PUSH_REJECTED", message).with_details(json!({"reason": why, "remote": git_said(stderr)}))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::testing::{Bench, cloned, git_in, remote::Remote, tree_of};
+
+    /// A run with one commit on `branch` that the remote does not have.
+    async fn committed(remote: &Remote, branch: &str) -> Bench {
+        let bench = cloned("git.branch", remote).await;
+        bench.output(json!({"name": branch})).await;
+        bench.next("command", "edit").output(json!({"run": "echo more >>a.txt"})).await;
+        bench.next("git.commit", "commit").output(json!({"message": "More"})).await;
+        bench.next("git.push", "push")
+    }
+
+    #[tokio::test]
+    async fn the_branch_arrives_and_arriving_twice_is_no_fault() {
+        let remote = Remote::start().await;
+        let bench = committed(&remote, "work").await;
+        let commit = git_in(&tree_of(&bench), "rev-parse HEAD");
+        for force in [false, false, true] {
+            bench.done(json!({"force_with_lease": force}), json!({"branch": "work", "commit": commit})).await;
+        }
+        bench.done(json!({"branch": "other/name"}), json!({"branch": "other/name", "commit": commit})).await;
+        assert_eq!(remote.git("rev-parse work other/name").await, format!("{commit}\n{commit}"));
+        assert_eq!(
+            remote.git("for-each-ref --format='%(refname)'").await,
+            "refs/heads/main\nrefs/heads/other/name\nrefs/heads/work"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_others_pushed_is_replaced_only_when_asked_and_seen() {
+        let remote = Remote::start().await;
+        let other = "cd seed; git checkout -q -B work main; git commit -q --allow-empty -m Other; git push -qf origin work";
+        remote.shell(other).await;
+        // This run has seen the other commit at its clone, the next one has not.
+        let seen = committed(&remote, "work").await;
+        let fault = seen.fails(json!({}), "GIT_PUSH_REJECTED", "force_with_lease").await;
+        assert!(!fault.retryable);
+        let unseen = committed(&remote, "work2").await;
+        remote.shell(&other.replace("work", "work2")).await;
+        unseen.fails(json!({"force_with_lease": true}), "GIT_PUSH_REJECTED", "last seen").await;
+        seen.output(json!({"force_with_lease": true})).await;
+        assert_eq!(remote.git("log --format=%s main..work").await, "More");
+        assert_eq!(remote.git("log --format=%s main..work2").await, "Other");
+    }
+
+    #[tokio::test]
+    async fn a_push_whose_answer_was_lost_has_landed() {
+        let remote = Remote::start().await;
+        let bench = committed(&remote, "work").await;
+        remote.lose_an_answer();
+        bench.output(json!({})).await;
+        assert_eq!(remote.git("log --format=%s main..work").await, "More");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_pushed_says_why() {
+        let remote = Remote::start().await;
+        let bench = committed(&remote, "work").await;
+        bench.fails(json!({"branch": "a..b"}), "GIT_REF_INVALID", "").await;
+        remote.shell("printf '#!/bin/sh\\necho not this one >&2\\nexit 1\\n' >repo.git/hooks/pre-receive; chmod +x repo.git/hooks/pre-receive").await;
+        let fault = bench.fails(json!({}), "GIT_PUSH_REJECTED", "hook declined").await;
+        assert!(fault.details["remote"].as_str().unwrap().contains("not this one"), "{fault:?}");
+        remote.broken(true);
+        assert!(bench.fails(json!({}), "GIT_PUSH_FAILED", "503").await.retryable);
+        remote.broken(false);
+        let remote = remote.private();
+        bench.fails(json!({}), "GIT_AUTH_FAILED", "").await;
+        bench.fails(json!({"credential": "robot:wrong"}), "GIT_AUTH_FAILED", "").await;
+        remote.shell("rm repo.git/hooks/pre-receive").await;
+        bench.output(json!({"credential": Remote::CREDENTIAL})).await;
+    }
+
+    #[tokio::test]
+    async fn only_the_address_that_was_cloned_is_pushed_to() {
+        let (remote, evil) = (Remote::start().await, Remote::start().await);
+        let bench = committed(&remote, "work").await;
+        let tree = tree_of(&bench);
+        for setting in ["remote.origin.url", "remote.origin.pushurl"] {
+            git_in(&tree, &format!("config {setting} {}", evil.url()));
+        }
+        bench.output(json!({})).await;
+        assert_eq!(evil.git("branch --list work").await, "");
+        assert_eq!(remote.git("log --format=%s main..work").await, "More");
+    }
+}

@@ -4,7 +4,7 @@ pub(crate) mod remote;
 pub(crate) mod server;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -18,8 +18,10 @@ use flowforge_core::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
+use self::remote::Remote;
 use crate::{JavaScriptConfig, SandboxPolicy, Services, ServicesConfig, catalog};
 
 /// A node on the bench: give it what it needs, then run it.
@@ -33,18 +35,29 @@ pub(crate) struct Bench {
 
 /// The log lines of a step.
 #[derive(Default)]
-pub(crate) struct Lines(Mutex<Vec<(Stream, String)>>);
+pub(crate) struct Lines {
+    lines: Mutex<Vec<(Stream, String)>>,
+    more: Notify,
+}
 
 impl LogSink for Lines {
     fn line(&self, stream: Stream, text: String) -> BoxFuture<'_, ()> {
-        self.0.lock().unwrap().push((stream, text));
+        self.lines.lock().unwrap().push((stream, text));
+        self.more.notify_one();
         Box::pin(std::future::ready(()))
     }
 }
 
 impl Lines {
     pub(crate) fn all(&self) -> Vec<(Stream, String)> {
-        self.0.lock().unwrap().clone()
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Waits until a line was said for the n-th time.
+    pub(crate) async fn says(&self, text: &str, times: usize) {
+        while self.all().iter().filter(|(_, line)| line == text).count() < times {
+            self.more.notified().await;
+        }
     }
 }
 
@@ -147,9 +160,30 @@ pub(crate) fn allowing(networks: &str) -> Services {
 
 /// A folder for this test process, removed by the system with its other temporary files: tests of one process share it, and tell
 /// their files apart by their runs.
-fn work_dir() -> PathBuf {
+pub(crate) fn work_dir() -> PathBuf {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path().join("work")
+}
+
+/// A step of this kind in a run that has cloned the remote.
+pub(crate) async fn cloned(kind: &str, remote: &Remote) -> Bench {
+    let bench = Bench::with("git.clone", &allowing("127.0.0.0/8"));
+    bench.output(json!({"url": remote.url()})).await;
+    bench.next(kind, kind)
+}
+
+/// Where the files of a bench's run lie.
+pub(crate) fn tree_of(bench: &Bench) -> PathBuf {
+    work_dir().join(bench.cx.run.to_string()).join("tree")
+}
+
+/// What git says in a work tree, run as a person would.
+pub(crate) fn git_in(tree: &Path, args: &str) -> String {
+    let mut command = std::process::Command::new("git");
+    command.args(args.split(' ')).env("GIT_DIR", tree.join(".git")).env("GIT_WORK_TREE", tree).current_dir(tree);
+    let done = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+    assert!(done.status.success(), "git {args}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
 /// The JavaScript worker, which cargo builds beside the tests.
