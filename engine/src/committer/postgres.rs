@@ -1,6 +1,8 @@
 //! The committer on PostgreSQL: one connection, one statement a batch, one round trip.
 
 mod columns;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
