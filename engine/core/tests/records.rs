@@ -14,7 +14,7 @@ use flowforge_core::{Event, RunStatus, StepIx, StepState, Timestamp, audit::audi
 const A: StepIx = StepIx(0);
 const B: StepIx = StepIx(1);
 
-/// Every state against every fact, about the current attempt, the one before it and the one after it.
+/// Every state against every fact, about the current attempt, the one before it and those after it.
 #[test]
 fn what_may_follow_what() {
     let states = [
@@ -27,7 +27,7 @@ fn what_may_follow_what() {
         StepState::Skipped,
         StepState::Cancelled,
     ];
-    let facts = (1..=3).flat_map(|attempt| {
+    let facts = (1..=4).flat_map(|attempt| {
         [
             began(A, attempt),
             slept(attempt),
