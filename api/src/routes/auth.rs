@@ -91,13 +91,13 @@ pub(crate) struct ProfileWorkspace {
 }
 
 /// Says whether the first owner has yet to be made.
-#[utoipa::path(get, path = "/auth/status", tag = "auth", security(()), responses((status = 200, body = AuthStatus)))]
+#[utoipa::path(get, path = "/auth/status", operation_id = "auth_status", tag = "auth", security(()), responses((status = 200, body = AuthStatus)))]
 pub(crate) async fn status(State(app): State<App>) -> Result<Json<AuthStatus>> {
     Ok(Json(AuthStatus { setup_required: app.auth.setup_required().await? }))
 }
 
 /// Makes the first owner and their workspace, once, with the token of the link that the server printed.
-#[utoipa::path(post, path = "/auth/setup", tag = "auth", security(()), request_body = Setup, responses(
+#[utoipa::path(post, path = "/auth/setup", operation_id = "set_up", tag = "auth", security(()), request_body = Setup, responses(
     (status = 201, body = TokenAnswer),
     (status = 400, body = ProblemBody<'_>),
     (status = 403, description = "wrong token, or there is an owner already", body = ProblemBody<'_>),
@@ -117,7 +117,7 @@ pub(crate) async fn setup(State(app): State<App>, address: ClientAddress, Body(a
 }
 
 /// Signs in.
-#[utoipa::path(post, path = "/auth/login", tag = "auth", security(()), request_body = Login, responses(
+#[utoipa::path(post, path = "/auth/login", operation_id = "log_in", tag = "auth", security(()), request_body = Login, responses(
     (status = 200, body = TokenAnswer),
     (status = 401, description = "`invalid_credentials`", body = ProblemBody<'_>),
     (status = 429, description = "too many attempts", body = ProblemBody<'_>),
@@ -130,7 +130,7 @@ pub(crate) async fn login(State(app): State<App>, address: ClientAddress, Body(a
 }
 
 /// Exchanges the refresh cookie for a new one and a new access token.
-#[utoipa::path(post, path = "/auth/refresh", tag = "auth", security(()), responses(
+#[utoipa::path(post, path = "/auth/refresh", operation_id = "refresh_token", tag = "auth", security(()), responses(
     (status = 200, body = TokenAnswer),
     (status = 401, description = "signed out", body = ProblemBody<'_>),
 ))]
@@ -140,7 +140,7 @@ pub(crate) async fn refresh(State(app): State<App>, headers: HeaderMap) -> Resul
 }
 
 /// Ends the session of the refresh cookie.
-#[utoipa::path(post, path = "/auth/logout", tag = "auth", security(()), responses((status = 204, description = "signed out")))]
+#[utoipa::path(post, path = "/auth/logout", operation_id = "log_out", tag = "auth", security(()), responses((status = 204, description = "signed out")))]
 pub(crate) async fn logout(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
     if let Some(token) = cookie::read(&headers) {
         app.auth.sign_out(token).await?;
@@ -150,7 +150,7 @@ pub(crate) async fn logout(State(app): State<App>, headers: HeaderMap) -> Result
 }
 
 /// Says who is signed in, to which workspace, with which role.
-#[utoipa::path(get, path = "/auth/profile", tag = "auth", responses((status = 200, body = ProfileAnswer)))]
+#[utoipa::path(get, path = "/auth/profile", operation_id = "get_profile", tag = "auth", responses((status = 200, body = ProfileAnswer)))]
 pub(crate) async fn profile(State(app): State<App>, principal: Principal) -> Result<Json<ProfileAnswer>> {
     let profile = app.store().profile(principal.user, principal.workspace).await?;
     Ok(Json(ProfileAnswer {

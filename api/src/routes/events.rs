@@ -47,7 +47,7 @@ pub(crate) struct EventQuery {
 /// Streams the events of a run as server-sent events: `id` is the event's number in the run, dense from 1.
 ///
 /// Reconnect with `Last-Event-ID` to go on without a gap. The stream ends after `run_finished`.
-#[utoipa::path(get, path = "/runs/{id}/events", tag = "runs",
+#[utoipa::path(get, path = "/runs/{id}/events", operation_id = "stream_events", tag = "runs",
     params(("id" = String, Path), EventQuery, ("Last-Event-ID" = Option<i64>, Header)),
     responses(
         (status = 200, description = "a stream of events", content_type = "text/event-stream", body = String),

@@ -17,13 +17,13 @@ pub(crate) struct Health {
 }
 
 /// The process lives.
-#[utoipa::path(get, path = "/health/live", tag = "health", security(()), responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/health/live", operation_id = "is_live", tag = "health", security(()), responses((status = 200, body = Health)))]
 pub(crate) async fn live() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
 /// The process can do its work: the database answers.
-#[utoipa::path(get, path = "/health/ready", tag = "health", security(()), responses(
+#[utoipa::path(get, path = "/health/ready", operation_id = "is_ready", tag = "health", security(()), responses(
     (status = 200, body = Health),
     (status = 500, description = "the database does not answer", body = ProblemBody<'_>),
 ))]

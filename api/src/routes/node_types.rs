@@ -44,7 +44,7 @@ pub(crate) struct NodeType<'a> {
 }
 
 /// Lists the kinds of nodes in the order of the palette.
-#[utoipa::path(get, path = "/node-types", tag = "node types", responses((status = 200, body = List<NodeType<'_>>)))]
+#[utoipa::path(get, path = "/node-types", operation_id = "list_node_types", tag = "node types", responses((status = 200, body = List<NodeType<'_>>)))]
 pub(crate) async fn list(State(app): State<App>, _: Principal) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], app.node_types.clone()).into_response()
 }

@@ -123,7 +123,7 @@ pub(crate) struct RunQuery {
 /// Starts a run.
 ///
 /// With an `Idempotency-Key`, the same request can be repeated: it starts one run, and later answers show that one.
-#[utoipa::path(post, path = "/workflows/{id}/runs", tag = "runs",
+#[utoipa::path(post, path = "/workflows/{id}/runs", operation_id = "start_run", tag = "runs",
     params(("id" = String, Path), WaitQuery, ("Idempotency-Key" = Option<String>, Header, description = "at most 255 characters")),
     request_body = StartRun,
     responses(
@@ -157,7 +157,7 @@ pub(crate) async fn start(
 }
 
 /// Lists runs, newest first.
-#[utoipa::path(get, path = "/runs", tag = "runs", params(RunQuery), responses((status = 200, body = List<RunSummary>)))]
+#[utoipa::path(get, path = "/runs", operation_id = "list_runs", tag = "runs", params(RunQuery), responses((status = 200, body = List<RunSummary>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     who: Principal,
@@ -174,7 +174,7 @@ pub(crate) async fn list(
 }
 
 /// Shows a run.
-#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/runs/{id}", operation_id = "get_run", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, body = Run),
     (status = 404, body = ProblemBody<'_>),
 ))]
@@ -184,7 +184,7 @@ pub(crate) async fn show(State(app): State<App>, who: Principal, Ids(id): Ids<Ru
 }
 
 /// Asks a run to stop; steps that are running are stopped too.
-#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)), responses(
+#[utoipa::path(post, path = "/runs/{id}/cancel", operation_id = "cancel_run", tag = "runs", params(("id" = String, Path)), responses(
     (status = 202, body = Run),
     (status = 404, body = ProblemBody<'_>),
     (status = 409, description = "the run has ended", body = ProblemBody<'_>),

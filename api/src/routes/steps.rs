@@ -101,7 +101,7 @@ pub(crate) struct LogQuery {
 }
 
 /// Lists all attempts of a run, in the order in which they began.
-#[utoipa::path(get, path = "/runs/{id}/steps", tag = "runs", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/runs/{id}/steps", operation_id = "list_steps", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, body = List<Step>),
     (status = 404, body = ProblemBody<'_>),
 ))]
@@ -111,7 +111,7 @@ pub(crate) async fn list(State(app): State<App>, who: Principal, Ids(id): Ids<Ru
 }
 
 /// Lists the log lines of a run. `next_cursor` is what to pass as `after` when there may be more.
-#[utoipa::path(get, path = "/runs/{id}/logs", tag = "runs", params(("id" = String, Path), LogQuery), responses(
+#[utoipa::path(get, path = "/runs/{id}/logs", operation_id = "list_logs", tag = "runs", params(("id" = String, Path), LogQuery), responses(
     (status = 200, body = List<LogLine>),
     (status = 404, body = ProblemBody<'_>),
 ))]

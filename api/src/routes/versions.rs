@@ -74,7 +74,7 @@ pub(crate) struct VersionQuery {
 }
 
 /// Lists the versions of a workflow, newest first.
-#[utoipa::path(get, path = "/workflows/{id}/versions", tag = "versions", params(("id" = String, Path), VersionQuery), responses(
+#[utoipa::path(get, path = "/workflows/{id}/versions", operation_id = "list_versions", tag = "versions", params(("id" = String, Path), VersionQuery), responses(
     (status = 200, body = List<VersionSummary>),
     (status = 404, body = ProblemBody<'_>),
 ))]
@@ -93,7 +93,7 @@ pub(crate) async fn list(
 }
 
 /// Saves a graph as the next version.
-#[utoipa::path(post, path = "/workflows/{id}/versions", tag = "versions", params(("id" = String, Path)), request_body = NewVersion,
+#[utoipa::path(post, path = "/workflows/{id}/versions", operation_id = "create_version", tag = "versions", params(("id" = String, Path)), request_body = NewVersion,
     responses(
         (status = 201, body = Version),
         (status = 400, description = "the graph cannot be run: see `problems`", body = ProblemBody<'_>),
@@ -115,7 +115,7 @@ pub(crate) async fn create(
 }
 
 /// Shows a version with its graph.
-#[utoipa::path(get, path = "/workflows/{id}/versions/{n}", tag = "versions", params(("id" = String, Path), ("n" = u32, Path)),
+#[utoipa::path(get, path = "/workflows/{id}/versions/{n}", operation_id = "get_version", tag = "versions", params(("id" = String, Path), ("n" = u32, Path)),
     responses((status = 200, body = Version), (status = 404, body = ProblemBody<'_>)))]
 pub(crate) async fn show(
     State(app): State<App>,

@@ -133,7 +133,7 @@ pub(crate) struct WorkflowQuery {
 }
 
 /// Lists workflows, newest first.
-#[utoipa::path(get, path = "/workflows", tag = "workflows", params(WorkflowQuery), responses((status = 200, body = List<Workflow>)))]
+#[utoipa::path(get, path = "/workflows", operation_id = "list_workflows", tag = "workflows", params(WorkflowQuery), responses((status = 200, body = List<Workflow>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     who: Principal,
@@ -149,7 +149,7 @@ pub(crate) async fn list(
 }
 
 /// Saves a new workflow; its graph becomes version 1.
-#[utoipa::path(post, path = "/workflows", tag = "workflows", request_body = NewWorkflow, responses(
+#[utoipa::path(post, path = "/workflows", operation_id = "create_workflow", tag = "workflows", request_body = NewWorkflow, responses(
     (status = 201, body = Workflow),
     (status = 400, description = "the graph cannot be run: see `problems`", body = ProblemBody<'_>),
     (status = 413, body = ProblemBody<'_>),
@@ -164,7 +164,7 @@ pub(crate) async fn create(State(app): State<App>, Editor(who): Editor, Body(ask
 }
 
 /// Shows a workflow.
-#[utoipa::path(get, path = "/workflows/{id}", tag = "workflows", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/workflows/{id}", operation_id = "get_workflow", tag = "workflows", params(("id" = String, Path)), responses(
     (status = 200, body = Workflow),
     (status = 404, body = ProblemBody<'_>),
 ))]
@@ -174,7 +174,7 @@ pub(crate) async fn show(State(app): State<App>, who: Principal, Ids(id): Ids<Wo
 }
 
 /// Changes the name, the description or the status of a workflow.
-#[utoipa::path(patch, path = "/workflows/{id}", tag = "workflows", params(("id" = String, Path)), request_body = WorkflowChange,
+#[utoipa::path(patch, path = "/workflows/{id}", operation_id = "update_workflow", tag = "workflows", params(("id" = String, Path)), request_body = WorkflowChange,
     responses((status = 200, body = Workflow), (status = 404, body = ProblemBody<'_>)))]
 pub(crate) async fn update(
     State(app): State<App>,
@@ -194,7 +194,7 @@ pub(crate) async fn update(
 }
 
 /// Archives a workflow: it is no longer listed and starts no runs; its versions and runs stay.
-#[utoipa::path(delete, path = "/workflows/{id}", tag = "workflows", params(("id" = String, Path)), responses(
+#[utoipa::path(delete, path = "/workflows/{id}", operation_id = "archive_workflow", tag = "workflows", params(("id" = String, Path)), responses(
     (status = 204, description = "archived"),
     (status = 404, body = ProblemBody<'_>),
 ))]
@@ -206,7 +206,7 @@ pub(crate) async fn archive(State(app): State<App>, Editor(who): Editor, Ids(id)
 }
 
 /// Makes a version the one that triggers start.
-#[utoipa::path(post, path = "/workflows/{id}/publish", tag = "workflows", params(("id" = String, Path)), request_body = Publish,
+#[utoipa::path(post, path = "/workflows/{id}/publish", operation_id = "publish_version", tag = "workflows", params(("id" = String, Path)), request_body = Publish,
     responses((status = 200, body = Workflow), (status = 404, body = ProblemBody<'_>)))]
 pub(crate) async fn publish(
     State(app): State<App>,
@@ -220,7 +220,7 @@ pub(crate) async fn publish(
 }
 
 /// Checks a graph without saving it.
-#[utoipa::path(post, path = "/workflows/validate", tag = "workflows", request_body = Validate, responses((status = 200, body = Validation)))]
+#[utoipa::path(post, path = "/workflows/validate", operation_id = "validate_graph", tag = "workflows", request_body = Validate, responses((status = 200, body = Validation)))]
 pub(crate) async fn validate(State(app): State<App>, _: Principal, Body(ask): Body<Validate>) -> Result<Json<Validation>> {
     let (_, problems) = graph::problems(app.engine.catalog(), ask.graph).await?;
     Ok(Json(Validation { valid: problems.is_empty(), problems }))
