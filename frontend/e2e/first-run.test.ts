@@ -114,7 +114,7 @@ test('a connection let go over nothing asks what follows; over a card it connect
     const exit = node(page, 'start').locator('.react-flow__handle-right')
     const from = await middleOf(exit)
     await drag(page, from, { x: from.x + 200, y: from.y + 160 })
-    await page.getByText('Choose what follows start.').waitFor()
+    await page.getByText('Choose what follows Start.').waitFor()
     await page.keyboard.type('transf')
     await page.keyboard.press('Enter')
     await node(page, 'transform').waitFor()

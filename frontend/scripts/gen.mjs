@@ -1,8 +1,20 @@
 // Writes src/api/schema.d.ts from the server's OpenAPI document: `npm run gen [-- FILE]`.
-import { execFileSync } from 'node:child_process'
+// The document comes from `flowforge openapi > api/openapi.json`.
+import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+import openapi, { astToString } from 'openapi-typescript'
+
 const source = process.argv[2] ?? fileURLToPath(new URL('../../api/openapi.json', import.meta.url))
-const generator = fileURLToPath(new URL('../node_modules/openapi-typescript/bin/cli.js', import.meta.url))
-execFileSync(process.execPath, [generator, source, '--output', 'src/api/schema.d.ts'], { cwd: root, stdio: 'inherit' })
+const target = fileURLToPath(new URL('../src/api/schema.d.ts', import.meta.url))
+
+const document = JSON.parse(readFileSync(source, 'utf8'))
+// Operations are named by their path and method; ids, of which several may be alike, would mix them up.
+for (const methods of Object.values(document.paths)) {
+  for (const operation of Object.values(methods)) delete operation.operationId
+}
+const types = await openapi(document, { emptyObjectsUnknown: true, alphabetize: true })
+writeFileSync(
+  target,
+  `// Written by \`npm run gen\` from the server's OpenAPI document; not edited by hand.\n\n${astToString(types)}`,
+)

@@ -1,6 +1,7 @@
-import { withQuery, type Query } from '../util/paths'
+import createClient from 'openapi-fetch'
 
 import { authedFetch } from './session'
+import type { paths } from './schema'
 import type { Problem } from './types'
 
 /** What the server said instead of doing it (RFC 9457). */
@@ -15,44 +16,37 @@ export class ApiError extends Error {
   }
 }
 
-/** `anonymous` requests are those that make a session: a 401 to them is the answer, not a reason to refresh. */
-type Options = {
-  anonymous?: boolean
-  query?: Query
-  body?: unknown
-  headers?: Record<string, string>
-  signal?: AbortSignal
-}
-type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+const baseUrl = location.origin
 
-export async function request<T>(method: Method, path: string, options: Options = {}): Promise<T> {
-  const { query = {}, body, headers = {}, signal, anonymous = false } = options
-  const url = new URL(withQuery(path, query), location.origin)
-  const init: RequestInit = { method, headers: { ...headers }, signal }
-  if (body !== undefined) {
-    init.body = JSON.stringify(body)
-    init.headers = { ...headers, 'Content-Type': 'application/json' }
-  }
-  const answer = await reach(new Request(url, init), anonymous ? fetch : authedFetch)
-  if (!answer.ok) throw await toError(answer)
-  return (answer.status === 204 ? undefined : await answer.json()) as T
+export const server = createClient<paths>({ baseUrl, fetch: authedFetch })
+
+/** For the requests that make a session: a 401 to them is the answer, not a reason to refresh. */
+export const visitor = createClient<paths>({ baseUrl, fetch: (request) => fetch(request) })
+
+type Call = Promise<{ data?: unknown; error?: unknown; response: Response }>
+
+/**
+ * The answer to a call, or an `ApiError`. `T` is the generated type refined in `types.ts`: which of the strings
+ * a status may be is said there and not in the OpenAPI document.
+ */
+export async function read<T>(call: Call): Promise<T> {
+  const { data, error, response } = await call.catch(unreachable)
+  if (!response.ok) throw toError(response.status, error)
+  return data as T
 }
 
-async function reach(wanted: Request, send: (request: Request) => Promise<Response>): Promise<Response> {
-  try {
-    return await send(wanted)
-  } catch (cause) {
-    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause
-    throw new ApiError(0, 'unreachable', 'The server cannot be reached. Check that it is running, then try again.')
-  }
+function unreachable(cause: unknown): never {
+  if (cause instanceof DOMException && cause.name === 'AbortError') throw cause
+  throw new ApiError(0, 'unreachable', 'The server cannot be reached. Check that it is running, then try again.')
 }
 
-async function toError(answer: Response): Promise<ApiError> {
-  type Body = { title?: string; detail?: string; code?: string; problems?: Problem[] }
-  const body = (await answer.json().catch(() => ({}))) as Body
-  const message = body.detail ?? body.title ?? `The server answered ${answer.status}.`
-  return new ApiError(answer.status, body.code ?? '', message, body.problems)
+function toError(status: number, body: unknown): ApiError {
+  const said = (typeof body === 'object' && body !== null ? body : {}) as Partial<ApiProblem>
+  const message = said.detail ?? said.title ?? `The server answered ${status}.`
+  return new ApiError(status, said.code ?? '', message, said.problems)
 }
+
+type ApiProblem = { title: string; detail: string; code: string; problems: Problem[] }
 
 /** One sentence for a person, whatever was thrown. */
 export function errorText(error: unknown): string {

@@ -1,8 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from '@tanstack/react-query'
 
-import { endpoints } from '../util/paths'
-
-import { ApiError, request } from './client'
+import { ApiError, read, server, visitor } from './client'
 import { setSession } from './session'
 import type * as T from './types'
 
@@ -16,15 +14,20 @@ export const queryClient = new QueryClient({
   },
 })
 
+const of = (id: string) => ({ params: { path: { id } } })
+
+/** A part of a list; the first one has no cursor. */
+const part = (cursor: string) => ({ limit: 50, ...(cursor && { cursor }) })
+
 export const profileQuery = queryOptions({
   queryKey: ['profile'],
-  queryFn: () => request<T.Profile>('GET', endpoints.profile),
+  queryFn: () => read<T.Profile>(server.GET('/api/v1/auth/profile')),
   staleTime: Infinity,
 })
 
 export const nodeTypesQuery = queryOptions({
   queryKey: ['node-types'],
-  queryFn: async () => (await request<{ items: T.NodeType[] }>('GET', endpoints.nodeTypes)).items,
+  queryFn: async () => (await read<T.Page<T.NodeType>>(server.GET('/api/v1/node-types'))).items,
   staleTime: Infinity,
 })
 
@@ -34,7 +37,9 @@ export const workflowsQuery = (filter: WorkflowFilter) =>
   infiniteQueryOptions({
     queryKey: ['workflows', filter],
     queryFn: ({ pageParam }) =>
-      request<T.Page<T.Workflow>>('GET', endpoints.workflows, { query: { ...filter, limit: 50, cursor: pageParam } }),
+      read<T.Page<T.Workflow>>(
+        server.GET('/api/v1/workflows', { params: { query: { ...filter, ...part(pageParam) } } }),
+      ),
     initialPageParam: '',
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
@@ -44,13 +49,14 @@ export const workflowsQuery = (filter: WorkflowFilter) =>
 export const workflowQuery = (id: string) =>
   queryOptions({
     queryKey: ['workflow', id],
-    queryFn: () => request<T.Workflow>('GET', endpoints.workflow(id)),
+    queryFn: () => read<T.Workflow>(server.GET('/api/v1/workflows/{id}', of(id))),
   })
 
 export const versionQuery = (id: string, version: number) =>
   queryOptions({
     queryKey: ['workflow', id, 'version', version],
-    queryFn: () => request<T.Version>('GET', endpoints.version(id, version)),
+    queryFn: () =>
+      read<T.Version>(server.GET('/api/v1/workflows/{id}/versions/{n}', { params: { path: { id, n: version } } })),
     // A version never changes.
     staleTime: Infinity,
   })
@@ -61,7 +67,7 @@ export const runsQuery = (filter: RunFilter) =>
   infiniteQueryOptions({
     queryKey: ['runs', filter],
     queryFn: ({ pageParam }) =>
-      request<T.Page<T.RunSummary>>('GET', endpoints.runs, { query: { ...filter, limit: 50, cursor: pageParam } }),
+      read<T.Page<T.RunSummary>>(server.GET('/api/v1/runs', { params: { query: { ...filter, ...part(pageParam) } } })),
     initialPageParam: '',
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
@@ -70,50 +76,50 @@ export const runsQuery = (filter: RunFilter) =>
 
 /** `moment` is whatever changes when the run has news: a new one asks again. */
 export const runQuery = (id: string, moment = '') =>
-  queryOptions({ queryKey: ['run', id, moment], queryFn: () => request<T.Run>('GET', endpoints.run(id)) })
+  queryOptions({ queryKey: ['run', id, moment], queryFn: () => read<T.Run>(server.GET('/api/v1/runs/{id}', of(id))) })
 
 export const stepsQuery = (id: string, moment = '') =>
   queryOptions({
     queryKey: ['run', id, 'steps', moment],
-    queryFn: async () => (await request<{ items: T.StepRow[] }>('GET', endpoints.steps(id))).items,
+    queryFn: async () => (await read<T.Page<T.StepRow>>(server.GET('/api/v1/runs/{id}/steps', of(id)))).items,
   })
 
 export const signIn = (body: { email: string; password: string }) =>
-  request<T.Token>('POST', endpoints.login, { body, anonymous: true }).then(setSession)
+  read<T.Token>(visitor.POST('/api/v1/auth/login', { body })).then(setSession)
 
 export const setUp = (body: { token: string; email: string; password: string; workspace: string }) =>
-  request<T.Token>('POST', endpoints.setup, { body, anonymous: true }).then(setSession)
+  read<T.Token>(visitor.POST('/api/v1/auth/setup', { body })).then(setSession)
 
 export const setupRequired = () =>
-  request<{ setup_required: boolean }>('GET', endpoints.authStatus, { anonymous: true }).then(
-    (status) => status.setup_required,
-  )
+  read<{ setup_required: boolean }>(visitor.GET('/api/v1/auth/status')).then((status) => status.setup_required)
 
 export async function signOut(): Promise<void> {
-  await request<void>('POST', endpoints.logout)
+  await read<void>(server.POST('/api/v1/auth/logout'))
   setSession(null)
   queryClient.clear()
 }
 
 export const createWorkflow = (body: { name: string; graph: T.Graph }) =>
-  request<T.Workflow>('POST', endpoints.workflows, { body })
+  read<T.Workflow>(server.POST('/api/v1/workflows', { body }))
 
 export const patchWorkflow = (id: string, body: { name?: string; description?: string; status?: T.WorkflowStatus }) =>
-  request<T.Workflow>('PATCH', endpoints.workflow(id), { body })
+  read<T.Workflow>(server.PATCH('/api/v1/workflows/{id}', { ...of(id), body }))
 
-export const archiveWorkflow = (id: string) => request<void>('DELETE', endpoints.workflow(id))
+export const archiveWorkflow = (id: string) => read<void>(server.DELETE('/api/v1/workflows/{id}', of(id)))
 
 export const saveVersion = (id: string, body: { graph: T.Graph; base_version: number; note?: string }) =>
-  request<T.Version>('POST', endpoints.versions(id), { body })
+  read<T.Version>(server.POST('/api/v1/workflows/{id}/versions', { ...of(id), body }))
 
 export const publishVersion = (id: string, version: number) =>
-  request<T.Workflow>('POST', endpoints.publish(id), { body: { version } })
+  read<T.Workflow>(server.POST('/api/v1/workflows/{id}/publish', { ...of(id), body: { version } }))
 
 export const validateGraph = (graph: T.Graph, signal: AbortSignal) =>
-  request<T.Validation>('POST', endpoints.validate, { body: { graph }, signal })
+  read<T.Validation>(server.POST('/api/v1/workflows/validate', { body: { graph }, signal }))
 
 /** `key` makes a double click, or a retry after a lost answer, start one run and not two. */
 export const startRun = (id: string, body: { input?: T.Json; version?: number }, key: string) =>
-  request<T.Run>('POST', endpoints.startRun(id), { body, headers: { 'Idempotency-Key': key } })
+  read<T.Run>(
+    server.POST('/api/v1/workflows/{id}/runs', { params: { path: { id }, header: { 'Idempotency-Key': key } }, body }),
+  )
 
-export const cancelRun = (id: string) => request<T.Run>('POST', endpoints.cancel(id))
+export const cancelRun = (id: string) => read<T.Run>(server.POST('/api/v1/runs/{id}/cancel', of(id)))

@@ -1,4 +1,15 @@
-// The shapes that the server answers with, by the names used across the app.
+import type { components } from './schema'
+
+// The shapes that the server answers with, by the names used across the app. They are the generated ones, made narrower
+// where the document says less than is true: which words a status may be, what a graph holds. A field that the server
+// renames or takes away is a compile error here.
+
+type Stored = components['schemas']
+
+/** The server leaves no field out; what is absent is null. `More` may only speak of fields that there are. */
+type Refine<T, More extends Partial<Record<keyof T, unknown>> = object> = {
+  [K in Exclude<keyof T, keyof More>]-?: Exclude<T[K], undefined>
+} & More
 
 export type RunStatus = 'pending' | 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled'
 export type StepStatus = RunStatus | 'skipped'
@@ -9,9 +20,10 @@ export type JsonObject = { [key: string]: Json }
 
 export type Retry = {
   max_attempts?: number
-  backoff?: 'exponential' | 'linear' | 'fixed'
+  backoff?: 'exponential' | 'linear'
   initial_ms?: number
   max_ms?: number
+  codes?: string[]
 }
 
 export type GraphNode = {
@@ -28,14 +40,8 @@ export type GraphNode = {
 export type GraphEdge = { source: string; port?: string; target: string }
 export type Graph = { nodes: GraphNode[]; edges: GraphEdge[]; settings?: JsonObject }
 
-export type Problem = {
-  code: string
-  message: string
-  node_id?: string | null
-  edge?: number | null
-  field?: string | null
-}
-export type Validation = { valid: boolean; problems: Problem[] }
+export type Problem = Stored['GraphProblem']
+export type Validation = Stored['Validation']
 
 export type Schema = {
   type?: string | string[]
@@ -58,74 +64,24 @@ export type Schema = {
   'x-placeholder'?: string
 }
 
-export type NodeType = {
-  type: string
-  title: string
-  description: string
-  group: string
-  icon: string
-  ports: string[]
-  pure: boolean
-  lane: 'inline' | 'dispatched'
-  trigger: boolean
-  params_schema: Schema
-  output_schema?: Schema | null
-}
+export type NodeType = Refine<Stored['NodeType'], { lane: 'inline' | 'dispatched'; params_schema: Schema }>
 
-export type Workflow = {
-  id: string
-  name: string
-  description: string | null
-  status: WorkflowStatus
-  version: number
-  published_version: number | null
-  created_at: string
-  updated_at: string
-  last_run: { id: string; status: RunStatus; created_at: string } | null
-}
-export type Version = {
-  version: number
-  graph: Graph
-  note: string | null
-  created_at: string
-  created_by: string | null
-  content_hash: string
-}
-export type VersionSummary = Omit<Version, 'graph'>
+export type LastRun = Refine<Stored['LastRun'], { status: RunStatus }>
+export type Workflow = Refine<Stored['Workflow'], { status: WorkflowStatus; last_run: LastRun | null }>
+export type VersionSummary = Refine<Stored['VersionSummary']>
+export type Version = VersionSummary & { graph: Graph }
 
-export type Failure = { code: string; message: string; node_id?: string | null; retryable?: boolean; details?: Json }
+export type RunError = Stored['RunError']
+export type StepError = Refine<Stored['StepError'], { details?: Json }>
 
-export type RunSummary = {
-  id: string
-  workflow_id: string
-  workflow_name: string
-  version: number
-  status: RunStatus
-  error: Failure | null
-  trigger: string
-  created_at: string
-  started_at: string | null
-  finished_at: string | null
-  cancel_requested_at?: string | null
-}
+export type RunSummary = Refine<Stored['RunSummary'], { status: RunStatus }>
 export type Run = RunSummary & { input: Json; output: Json }
 
-export type StepRow = {
-  node_id: string
-  /** Which item of a map; empty elsewhere. */
-  item: string
-  attempt: number
-  status: StepStatus
-  input: Json
-  output: Json
-  error: Failure | null
-  port: string | null
-  started_at: string | null
-  finished_at: string | null
-  wake_at: string | null
-  retry_count: number
-  effect_key: string | null
-}
+/** An attempt of a step; its `item` is which one of a map, empty elsewhere. */
+export type StepRow = Refine<Stored['Step'], { status: StepStatus; input: Json; output: Json; error: StepError | null }>
+
+/** Why a step or a run failed, as a stored row or an event tells it. */
+export type Failure = RunError & Partial<Omit<StepError, keyof RunError>>
 
 export type RunEventKind =
   | 'run_started'
@@ -158,5 +114,5 @@ export type RunEvent = {
 }
 
 export type Page<T> = { items: T[]; next_cursor: string | null }
-export type Token = { access_token: string; token_type: string; expires_in: number }
-export type Profile = { user: { id: string; email: string }; workspace: { id: string; name: string }; role: string }
+export type Token = Stored['TokenAnswer']
+export type Profile = Stored['ProfileAnswer']

@@ -6,6 +6,7 @@ import type { GraphNode } from '../api/types'
 import { NodeIcon } from '../ui/NodeIcon'
 import { StateBadge } from '../ui/StateBadge'
 
+import { titleOf } from './graph'
 import { useMark, useProblems } from './marks'
 import { errorPort, exitY, inputPort } from './ports'
 import type { CardNode } from './view'
@@ -33,7 +34,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
       {!type?.trigger && (
         <Handle type="target" id={inputPort} position={Position.Left} role="button" aria-label={`Into ${id}`} />
       )}
-      {far ? <span className="card-far">{node.name || type?.title || node.type}</span> : <Face data={data} />}
+      {far ? <span className="card-far">{titleOf(node)}</span> : <Face data={data} />}
       {mark && !far && <StateBadge state={mark.state} className="card-badge" />}
       {problems && (
         <span className="card-problems" title={problems.join('\n')}>
@@ -75,7 +76,7 @@ function Face({ data: { node, type } }: Pick<NodeProps<CardNode>, 'data'>) {
         <NodeIcon name={type?.icon} size={20} />
       </span>
       <span className="card-text">
-        <span className="card-title">{node.name || type?.title || node.id}</span>
+        <span className="card-title">{titleOf(node)}</span>
         <span className="card-type">{node.type}</span>
         <span className={mark?.error ? 'card-line is-error' : 'card-line'}>{summary}</span>
       </span>

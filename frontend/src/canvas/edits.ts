@@ -24,7 +24,7 @@ export function addStep(catalog: Catalog, wish: Wish): string {
   const exit = wish.after?.exit
   const behind = wish.after === null || type?.trigger ? undefined : g.nodeById(before, wish.after.id)
   const position = behind && !exit ? freeSpot(before, behind.position ?? { x: 0, y: 0 }) : wish.at
-  const added = g.addNode(before, { type: wish.type, params: wish.params, position })
+  const added = g.addNode(before, { type: wish.type, title: type?.title, params: wish.params, position })
   let next = added.graph
   if (behind) next = g.connect(next, { ...(exit ?? exitFor(catalog, next, behind.id)), target: added.id })
   else if (wish.onEdge && !type?.trigger)

@@ -58,6 +58,16 @@ test('ids are made from the type and never taken twice', () => {
   expect(g.freshId(new Set(), 'trigger.manual')).toBe('manual')
 })
 
+test('a new step is called after its type, the second with its number', () => {
+  const wish = { type: 'http.request', title: 'HTTP request', position: { x: 1, y: 2 } }
+  const first = g.addNode(g.emptyGraph, wish)
+  const second = g.addNode(first.graph, wish)
+  expect(second.graph.nodes.map((node) => [node.id, node.name])).toEqual([
+    ['http_request', 'HTTP request'],
+    ['http_request_2', 'HTTP request 2'],
+  ])
+})
+
 test('renaming an id rewrites edges and templates, and only whole names', () => {
   const before = graph('a>b')
   before.nodes[1]!.params = {

@@ -16,6 +16,9 @@ export const edgeKey = (edge: GraphEdge): string => `${edge.source}\u0000${edge.
 
 export const nodeById = (graph: Graph, id: string): GraphNode | undefined => graph.nodes.find((node) => node.id === id)
 
+/** What people call a node. */
+export const titleOf = (node: GraphNode): string => node.name || node.id
+
 /** An unused id made from the type: "http.request" becomes http_request, then http_request_2. */
 export function freshId(taken: ReadonlySet<string>, type: string): string {
   const base =
@@ -32,11 +35,14 @@ export function freshId(taken: ReadonlySet<string>, type: string): string {
 
 const ids = (graph: Graph): Set<string> => new Set(graph.nodes.map((node) => node.id))
 
-export type NewNode = { type: string; position: Point; params?: JsonObject }
+export type NewNode = { type: string; title?: string; position: Point; params?: JsonObject }
 
 export function addNode(graph: Graph, wish: NewNode): { graph: Graph; id: string } {
   const id = freshId(ids(graph), wish.type)
+  // The second "Set" is called "Set 2", as its id is set_2.
+  const name = wish.title && `${wish.title}${/_\d+$/.exec(id)?.[0].replace('_', ' ') ?? ''}`
   const node: GraphNode = { id, type: wish.type, position: snap(wish.position), params: wish.params ?? {} }
+  if (name) node.name = name
   return { graph: { ...graph, nodes: [...graph.nodes, node] }, id }
 }
 

@@ -19,6 +19,7 @@ const type = (name: string, ports: string[], trigger = false): [string, NodeType
     lane: 'inline',
     trigger,
     params_schema: {},
+    output_schema: {},
   },
 ]
 const catalog: Catalog = new Map([

@@ -2,7 +2,7 @@ import type { Edge, Node } from '@xyflow/react'
 
 import type { Graph, GraphEdge, GraphNode, NodeType } from '../api/types'
 
-import { edgeKey, nodeSize, portOf, type Point } from './graph'
+import { edgeKey, nodeSize, portOf, titleOf, type Point } from './graph'
 import { cardHeight, errorPort, exitsOf, handlesOf, inputPort, usedPorts } from './ports'
 import type { Selection } from './store'
 
@@ -58,7 +58,7 @@ function toCard(catalog: Catalog, node: GraphNode, used: string[], selected: boo
     ...size,
     measured: size,
     handles: handlesOf(exits, type?.trigger ?? false),
-    ariaLabel: `${node.name || type?.title || node.id}, ${type?.title ?? node.type}`,
+    ariaLabel: `${titleOf(node)}, ${type?.title ?? node.type}`,
     data: { node, type, exits, errorWired: used.includes(errorPort) },
   }
 }

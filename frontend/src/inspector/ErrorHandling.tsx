@@ -30,11 +30,16 @@ const schema: Schema = {
           oneOf: [
             { const: 'exponential', title: 'Twice as long each time' },
             { const: 'linear', title: 'Longer by the same each time' },
-            { const: 'fixed', title: 'Always the same' },
           ],
         },
         initial_ms: { title: 'First wait (milliseconds)', type: 'integer', minimum: 0, 'x-placeholder': '1000' },
         max_ms: { title: 'Longest wait (milliseconds)', type: 'integer', minimum: 0, 'x-placeholder': '30000' },
+        codes: {
+          title: 'Only after these error codes',
+          description: 'Such as NETWORK_ERROR; every error that may pass, when there are none.',
+          type: 'array',
+          items: { type: 'string' },
+        },
       },
     },
   },

@@ -22,7 +22,7 @@ type Props = {
 
 /** One step's settings, beside the canvas rather than over it. */
 export function Inspector({ node, type, problems, onChange, onRename, onRemove, onClose }: Props) {
-  const title = node.name || type?.title || node.id
+  const title = node.name || node.id
   const loose = problems.filter((problem) => !problem.field)
   return (
     <aside
@@ -64,7 +64,7 @@ export function Inspector({ node, type, problems, onChange, onRename, onRemove, 
           <TextInput
             id={fieldId('name')}
             label="Name"
-            placeholder={type?.title}
+            placeholder={node.id}
             value={node.name ?? ''}
             disabled={!onChange}
             onChange={({ currentTarget }) =>

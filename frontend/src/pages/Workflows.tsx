@@ -24,7 +24,7 @@ const filters: { value: WorkflowStatus | 'all'; label: string }[] = [
 ]
 
 const firstGraph: Graph = {
-  nodes: [{ id: 'start', type: 'trigger.manual', position: { x: 0, y: 0 }, params: {} }],
+  nodes: [{ id: 'start', type: 'trigger.manual', name: 'Start', position: { x: 0, y: 0 }, params: {} }],
   edges: [],
 }
 

@@ -77,7 +77,7 @@ const row = (node_id: string, status: StepRow['status']): StepRow => ({
   finished_at: null,
   wake_at: null,
   retry_count: 0,
-  effect_key: null,
+  effect_key: '',
 })
 
 test('a finished row wins over events, an unfinished one does not', () => {

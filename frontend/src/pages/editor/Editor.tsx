@@ -9,7 +9,7 @@ import { Canvas, type Editing, type Exit } from '../../canvas/Canvas'
 import { keepDrafts } from '../../canvas/drafts'
 import { addStep, connectSteps, moveSteps } from '../../canvas/edits'
 import { FindBar } from '../../canvas/FindBar'
-import { nodeById, nodeSize, type Point } from '../../canvas/graph'
+import { nodeById, nodeSize, titleOf, type Point } from '../../canvas/graph'
 import { setMarks } from '../../canvas/marks'
 import { Palette } from '../../canvas/Palette'
 import { currentGraph, select, undo, updateSelection, useEditor, type Selection } from '../../canvas/store'
@@ -26,6 +26,7 @@ import { KeysDialog } from './KeysDialog'
 import { useValidation } from './problems'
 import { RunDialog } from './RunDialog'
 import { useSaving } from './saving'
+import { GraphSettings } from './GraphSettings'
 import { StepSettings } from './StepSettings'
 import './editor.css'
 
@@ -39,6 +40,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const [showPalette, setShowPalette] = useLocalStorage({ key: 'flowforge.palette', defaultValue: true })
   const [dialog, setDialog] = useState<'run' | 'keys' | null>(null)
   const [dangling, setDangling] = useState<{ exit: Exit; at: Point } | null>(null)
+  const [settingsOpen, setSettingsOpen] = useState(false)
   const [finding, setFinding] = useState(false)
   const [restored, setRestored] = useState(restoredAt)
   const search = useRef<HTMLInputElement>(null)
@@ -92,23 +94,30 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
     sight.reveal(addStep(catalog, { type, params: paramsOf(catalog, type), at, onEdge: null, after }))
   }
   const source = dangling && nodeById(graph, dangling.exit.source)
-  const hint = source ? `Choose what follows ${source.name || source.id}.` : null
+  const hint = source ? `Choose what follows ${titleOf(source)}.` : null
   const found = (id: string) => {
     select([id])
     sight.show(id)
   }
+  const openSettings = () => {
+    select([])
+    setSettingsOpen(true)
+  }
   const showProblem = ({ node_id, field }: Problem) => {
-    if (!node_id) return
-    found(node_id)
+    if (node_id) found(node_id)
+    else openSettings()
     if (field)
       requestAnimationFrame(() =>
         requestAnimationFrame(() => document.getElementById(fieldId(fieldPath(field)))?.focus()),
       )
   }
   const [chosen] = selection.nodes.size === 1 ? selection.nodes : []
-  const settings = chosen !== undefined && (
-    <StepSettings key={chosen} id={chosen} catalog={catalog} problems={problems} readOnly={Boolean(phone)} />
-  )
+  const settings =
+    chosen !== undefined ? (
+      <StepSettings key={chosen} id={chosen} catalog={catalog} problems={problems} readOnly={Boolean(phone)} />
+    ) : (
+      settingsOpen && <GraphSettings workflow={workflow} problems={problems} onClose={() => setSettingsOpen(false)} />
+    )
 
   return (
     <main className="page">
@@ -119,6 +128,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
         saving={saving}
         around={around}
         onShow={showProblem}
+        onSettings={openSettings}
         readOnly={Boolean(phone)}
       />
       {restored !== null && (

@@ -1,25 +1,23 @@
 import { ActionIcon, Button, Tooltip } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
 import {
   IconArrowBackUp,
   IconArrowForwardUp,
   IconHistory,
   IconPlayerPlayFilled,
   IconSearch,
+  IconSettings,
   IconSitemap,
 } from '@tabler/icons-react'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 
-import { errorText } from '../../api/client'
-import { patchWorkflow, workflowQuery } from '../../api/queries'
 import type { Problem, Workflow } from '../../api/types'
 import { actions, type Action, type Surroundings } from '../../canvas/actions'
 import { isDirty, useEditor } from '../../canvas/store'
 import { pages } from '../../util/paths'
 
 import { ProblemsMenu } from './ProblemsMenu'
+import { usePatch } from './patch'
 import type { Saving } from './saving'
 
 type Props = {
@@ -28,10 +26,11 @@ type Props = {
   saving: Saving
   around: Surroundings
   onShow: (problem: Problem) => void
+  onSettings: () => void
   readOnly: boolean
 }
 
-export function EditorBar({ workflow, problems, saving, around, onShow, readOnly }: Props) {
+export function EditorBar({ workflow, problems, saving, around, onShow, onSettings, readOnly }: Props) {
   const dirty = useEditor(isDirty)
   const base = useEditor((state) => state.base)
   const blocked = problems.length
@@ -63,6 +62,11 @@ export function EditorBar({ workflow, problems, saving, around, onShow, readOnly
           <Tool action={actions.redo} around={around} icon={<IconArrowForwardUp size={18} />} />
           <Tool action={actions.find} around={around} icon={<IconSearch size={18} />} />
           <Tool action={actions.tidy} around={around} icon={<IconSitemap size={18} />} />
+          <Tooltip label="Settings of the workflow">
+            <ActionIcon aria-label="Settings of the workflow" onClick={onSettings}>
+              <IconSettings size={18} />
+            </ActionIcon>
+          </Tooltip>
         </span>
       )}
       <Tooltip label="Runs of this workflow">
@@ -128,17 +132,11 @@ function Tool({ action, around, icon }: { action: Action; around: Surroundings; 
 }
 
 function Name({ workflow }: { workflow: Workflow }) {
-  const client = useQueryClient()
   const [text, setText] = useState<string | null>(null)
-  const rename = useMutation({
-    mutationFn: (name: string) => patchWorkflow(workflow.id, { name }),
-    onSuccess: (changed) => client.setQueryData(workflowQuery(workflow.id).queryKey, changed),
-    onError: (error) => notifications.show({ color: 'red', title: 'Not renamed', message: errorText(error) }),
-    onSettled: () => setText(null),
-  })
+  const patch = usePatch(workflow.id)
   const commit = () => {
     const name = text?.trim()
-    if (name && name !== workflow.name) rename.mutate(name)
+    if (name && name !== workflow.name) patch.mutate({ name }, { onSettled: () => setText(null) })
     else setText(null)
   }
   return (

@@ -6,7 +6,7 @@ import { Canvas } from '../../canvas/Canvas'
 import { setMarks, setProblems } from '../../canvas/marks'
 import type { Selection } from '../../canvas/store'
 import type { Catalog } from '../../canvas/view'
-import { place } from '../../canvas/graph'
+import { place, titleOf } from '../../canvas/graph'
 import { layered } from '../../canvas/layout'
 import { useSight } from '../../canvas/useSight'
 import { stepKey, type StepView } from '../../runs/fold'
@@ -36,10 +36,7 @@ export function RunView({ run: first, graph: stored, catalog }: Props) {
   const step = steps.find((one) => one.key === search.step)
   const nodeId = step?.nodeId ?? (graph.nodes.some((node) => node.id === search.step) ? search.step : undefined)
 
-  const names = useMemo(
-    () => new Map(graph.nodes.map((node) => [node.id, node.name || catalog.get(node.type)?.title || node.id])),
-    [graph, catalog],
-  )
+  const names = useMemo(() => new Map(graph.nodes.map((node) => [node.id, titleOf(node)])), [graph])
   const nameOf = useCallback((id: string) => names.get(id) ?? id, [names])
   const selection = useMemo<Selection>(
     () => ({ nodes: new Set(nodeId === undefined ? [] : [nodeId]), edges: noEdges }),
@@ -72,7 +69,7 @@ export function RunView({ run: first, graph: stored, catalog }: Props) {
     sight.reveal(one.nodeId)
   }
   const attempts = useMemo(() => steps.flatMap((one) => one.attempts), [steps])
-  const titleOf = (one: StepView) => (one.item === '' ? nameOf(one.nodeId) : `${nameOf(one.nodeId)} [${one.item}]`)
+  const rowTitle = (one: StepView) => (one.item === '' ? nameOf(one.nodeId) : `${nameOf(one.nodeId)} [${one.item}]`)
 
   return (
     <main className="page run-page">
@@ -86,7 +83,7 @@ export function RunView({ run: first, graph: stored, catalog }: Props) {
           steps={steps}
           span={spanOf(millis(run.started_at), millis(run.finished_at), attempts, now)}
           now={now}
-          titleOf={titleOf}
+          titleOf={rowTitle}
           stateOf={stateOf}
           chosen={step?.key ?? null}
           onChoose={fromTimeline}

@@ -1,0 +1,1734 @@
+// Written by `npm run gen` from the server's OpenAPI document; not edited by hand.
+
+export interface paths {
+    "/api/v1/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TokenAnswer"];
+                    };
+                };
+                /** @description `invalid_credentials` */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description too many attempts */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends the session of the refresh cookie. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description signed out */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says who is signed in, to which workspace, with which role. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ProfileAnswer"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Exchanges the refresh cookie for a new one and a new access token. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TokenAnswer"];
+                    };
+                };
+                /** @description signed out */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes the first owner and their workspace, once, with the token of the link that the server printed. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Setup"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TokenAnswer"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description wrong token, or there is an owner already */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whether the first owner has yet to be made. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AuthStatus"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/node-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the kinds of nodes in the order of the palette. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_NodeType"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists runs, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The `next_cursor` of the list before. */
+                    cursor?: string;
+                    /** @description How many at most, 1 to 200; 50 without it. */
+                    limit?: number;
+                    /** @description Only those that stand here. */
+                    status?: string;
+                    /** @description Only of this workflow. */
+                    workflow_id?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_RunSummary"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a run. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a run to stop; steps that are running are stopped too. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the run has ended */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Streams the events of a run as server-sent events: `id` is the event's number in the run, dense from 1.
+         * @description Reconnect with `Last-Event-ID` to go on without a gap. The stream ends after `run_finished`.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Only events after this number; the header `Last-Event-ID` goes before it. */
+                    after?: string;
+                };
+                header?: {
+                    "Last-Event-ID"?: number | null;
+                };
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description a stream of events */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": string;
+                    };
+                };
+                /** @description the cursor is not a number */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the log lines of a run. `next_cursor` is what to pass as `after` when there may be more. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Only lines after this number. */
+                    after?: number;
+                    /** @description How many at most, 1 to 5000; 1000 without it. */
+                    limit?: number;
+                    /** @description Only of this node. */
+                    node_id?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_LogLine"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists all attempts of a run, in the order in which they began. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_Step"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists workflows, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The `next_cursor` of the list before. */
+                    cursor?: string;
+                    /** @description How many at most, 1 to 200; 50 without it. */
+                    limit?: number;
+                    /** @description A part of the name. */
+                    q?: string;
+                    /** @description `draft`, `active` or `archived`; without it, all that are not archived. */
+                    status?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_Workflow"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Saves a new workflow; its graph becomes version 1. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewWorkflow"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Workflow"];
+                    };
+                };
+                /** @description the graph cannot be run: see `problems` */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a workflow. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Workflow"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Archives a workflow: it is no longer listed and starts no runs; its versions and runs stay. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description archived */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Changes the name, the description or the status of a workflow. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["WorkflowChange"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Workflow"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a version the one that triggers start. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Publish"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Workflow"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Starts a run.
+         * @description With an `Idempotency-Key`, the same request can be repeated: it starts one run, and later answers show that one.
+         */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description Answer when the run has ended, or after so many seconds: 0 to 60. */
+                    wait?: number;
+                };
+                header?: {
+                    /** @description at most 255 characters */
+                    "Idempotency-Key"?: string | null;
+                };
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["StartRun"];
+                };
+            };
+            responses: {
+                /** @description the same key and body have started this run before */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `idempotency_conflict`: the key was used with another body */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of a workflow, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The `next_cursor` of the list before. */
+                    cursor?: number;
+                    /** @description How many at most, 1 to 200; 50 without it. */
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_VersionSummary"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Saves a graph as the next version. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewVersion"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Version"];
+                    };
+                };
+                /** @description the graph cannot be run: see `problems` */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `version_conflict`: somebody saved a version meanwhile */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/versions/{n}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a version with its graph. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    n: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Version"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a graph without saving it. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Validate"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Validation"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The process lives. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Health"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The process can do its work: the database answers. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Health"];
+                    };
+                };
+                /** @description the database does not answer */
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description Whether this installation has an owner. */
+        AuthStatus: {
+            /** @description True until the first owner is made with the link that the server printed. */
+            setup_required: boolean;
+        };
+        /** @description One thing that keeps a graph from being run. */
+        GraphProblem: {
+            /** @description A stable word, for example `cycle`. */
+            code: string;
+            /** @description The edge it is about, by its place in the document. */
+            edge?: number | null;
+            /** @description The field of the node, for example `params.url`. */
+            field?: string | null;
+            /** @description What is wrong, where, and what to do. */
+            message: string;
+            /** @description The node it is about. */
+            node_id?: string | null;
+        };
+        /** @description How the process is. */
+        Health: {
+            /** @description Always `ok`. */
+            status: string;
+        };
+        /** @description The newest run of a workflow. */
+        LastRun: {
+            /** @description When it was started. */
+            created_at: string;
+            /** @description `run_…` */
+            id: string;
+            /** @description Where it stands. */
+            status: string;
+        };
+        /** @description A part of a list. */
+        List_LogLine: {
+            /** @description The items. */
+            items: {
+                /** @description When it was written. */
+                at: string;
+                /**
+                 * Format: int32
+                 * @description The attempt.
+                 */
+                attempt: number;
+                /** @description The item of a map; empty elsewhere. */
+                item: string;
+                /** @description The node. */
+                node_id: string;
+                /**
+                 * Format: int64
+                 * @description Its number in the run's record.
+                 */
+                seq: number;
+                /** @description `stdout`, `stderr` or `system`. */
+                stream: string;
+                /** @description The line. */
+                text: string;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A part of a list. */
+        List_NodeType: {
+            /** @description The items. */
+            items: {
+                /** @description What the node does. */
+                description: string;
+                /**
+                 * @description The section of the palette.
+                 * @example data
+                 */
+                group: string;
+                /** @description The name of a Tabler icon. */
+                icon: string;
+                /**
+                 * @description `inline` or `dispatched`.
+                 * @example inline
+                 */
+                lane: string;
+                /** @description JSON Schema of the output. */
+                output_schema: unknown;
+                /** @description JSON Schema of the parameters. */
+                params_schema: Record<string, unknown>;
+                /** @description The output ports; an edge without a port leaves by the first one. Every kind has the port `error` beside them. */
+                ports: string[];
+                /** @description No effect, and the same output for the same input. */
+                pure: boolean;
+                /** @description What the palette shows. */
+                title: string;
+                /** @description Whether it begins a run. */
+                trigger: boolean;
+                /** @description The name by which documents refer to it, for example `http.request`. */
+                type: string;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A part of a list. */
+        List_RunSummary: {
+            /** @description The items. */
+            items: {
+                /** @description When someone asked to cancel it. */
+                cancel_requested_at?: string | null;
+                /** @description When it was accepted. */
+                created_at: string;
+                error?: components["schemas"]["RunError"] | null;
+                /** @description When it ended. */
+                finished_at?: string | null;
+                /** @description `run_…` */
+                id: string;
+                /** @description When a worker began it. */
+                started_at?: string | null;
+                /** @description `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`. */
+                status: string;
+                /** @description What began it: `manual`, `api`, `webhook` or `schedule`. */
+                trigger: string;
+                /**
+                 * Format: int32
+                 * @description Which version is executed.
+                 */
+                version: number;
+                /** @description `wf_…` */
+                workflow_id: string;
+                /** @description The workflow's name. */
+                workflow_name: string;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A part of a list. */
+        List_Step: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Which attempt, from 1.
+                 */
+                attempt: number;
+                /** @description What its effects carry as `Idempotency-Key`. */
+                effect_key: string;
+                error?: components["schemas"]["StepError"] | null;
+                /** @description When it ended. */
+                finished_at?: string | null;
+                /** @description The resolved parameters, secrets masked. */
+                input?: unknown;
+                /** @description The item of a map; empty elsewhere. */
+                item: string;
+                /** @description The node. */
+                node_id: string;
+                /** @description What successors see. */
+                output?: unknown;
+                /** @description The port by which it left. */
+                port?: string | null;
+                /**
+                 * Format: int32
+                 * @description How many attempts came before it.
+                 */
+                retry_count: number;
+                /** @description When it began. */
+                started_at?: string | null;
+                /** @description `running`, `waiting`, `completed`, `failed`, `skipped` or `cancelled`. */
+                status: string;
+                /** @description When it is woken, or when the next attempt begins. */
+                wake_at?: string | null;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A part of a list. */
+        List_VersionSummary: {
+            /** @description The items. */
+            items: {
+                /** @description Equal for equal graphs. */
+                content_hash: string;
+                /** @description When it was saved. */
+                created_at: string;
+                /** @description `usr_…` of who saved it; null for examples. */
+                created_by?: string | null;
+                /** @description What its author says about it. */
+                note: string;
+                /**
+                 * Format: int32
+                 * @description The number, from 1.
+                 */
+                version: number;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A part of a list. */
+        List_Workflow: {
+            /** @description The items. */
+            items: {
+                /** @description When it was made. */
+                created_at: string;
+                /** @description What it is for. */
+                description: string;
+                /** @description `wf_…` */
+                id: string;
+                last_run?: components["schemas"]["LastRun"] | null;
+                /** @description The name. */
+                name: string;
+                /**
+                 * Format: int32
+                 * @description The version that triggers start.
+                 */
+                published_version?: number | null;
+                /** @description `draft`, `active` or `archived`. */
+                status: string;
+                /** @description When it changed last. */
+                updated_at: string;
+                /**
+                 * Format: int32
+                 * @description The newest version.
+                 */
+                version: number;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description Who signs in. */
+        Login: {
+            /** @description The e-mail address. */
+            email: string;
+            /** @description The password. */
+            password: string;
+        };
+        /** @description A log line of a step. */
+        LogLine: {
+            /** @description When it was written. */
+            at: string;
+            /**
+             * Format: int32
+             * @description The attempt.
+             */
+            attempt: number;
+            /** @description The item of a map; empty elsewhere. */
+            item: string;
+            /** @description The node. */
+            node_id: string;
+            /**
+             * Format: int64
+             * @description Its number in the run's record.
+             */
+            seq: number;
+            /** @description `stdout`, `stderr` or `system`. */
+            stream: string;
+            /** @description The line. */
+            text: string;
+        };
+        /** @description A version to be saved. */
+        NewVersion: {
+            /**
+             * Format: int32
+             * @description The version that the author began with; refused when it is not the newest any more.
+             */
+            base_version: number;
+            /** @description Nodes, edges and settings. */
+            graph: Record<string, unknown>;
+            /** @description What changed. */
+            note?: string;
+        };
+        /** @description A workflow to be saved. */
+        NewWorkflow: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description Nodes, edges and settings. */
+            graph: Record<string, unknown>;
+            /** @description The name. */
+            name: string;
+        };
+        /** @description A kind of node. */
+        NodeType: {
+            /** @description What the node does. */
+            description: string;
+            /**
+             * @description The section of the palette.
+             * @example data
+             */
+            group: string;
+            /** @description The name of a Tabler icon. */
+            icon: string;
+            /**
+             * @description `inline` or `dispatched`.
+             * @example inline
+             */
+            lane: string;
+            /** @description JSON Schema of the output. */
+            output_schema: unknown;
+            /** @description JSON Schema of the parameters. */
+            params_schema: Record<string, unknown>;
+            /** @description The output ports; an edge without a port leaves by the first one. Every kind has the port `error` beside them. */
+            ports: string[];
+            /** @description No effect, and the same output for the same input. */
+            pure: boolean;
+            /** @description What the palette shows. */
+            title: string;
+            /** @description Whether it begins a run. */
+            trigger: boolean;
+            /** @description The name by which documents refer to it, for example `http.request`. */
+            type: string;
+        };
+        /** @description What went wrong, as RFC 9457 has it. */
+        Problem: {
+            /** @description A stable word for programs. */
+            code: string;
+            /** @description What happened, where, and what to do. */
+            detail: string;
+            /** @description All that is wrong with a graph. */
+            problems?: components["schemas"]["GraphProblem"][];
+            /**
+             * Format: int32
+             * @description The status code.
+             */
+            status: number;
+            /** @description The status code in words. */
+            title: string;
+            /** @description Where the kind of problem is explained. */
+            type: string;
+        };
+        /** @description Who is signed in. */
+        ProfileAnswer: {
+            /** @description `owner`, `admin`, `editor` or `viewer`. */
+            role: string;
+            /** @description The person. */
+            user: components["schemas"]["ProfileUser"];
+            /** @description The workspace that the token is for. */
+            workspace: components["schemas"]["ProfileWorkspace"];
+        };
+        /** @description The person. */
+        ProfileUser: {
+            /** @description The e-mail address. */
+            email: string;
+            /** @description `usr_…` */
+            id: string;
+        };
+        /** @description The workspace. */
+        ProfileWorkspace: {
+            /** @description `ws_…` */
+            id: string;
+            /** @description The name. */
+            name: string;
+        };
+        /** @description Which version is to be published. */
+        Publish: {
+            /**
+             * Format: int32
+             * @description Its number.
+             */
+            version: number;
+        };
+        /** @description A run. */
+        Run: components["schemas"]["RunSummary"] & {
+            /** @description What it was given. */
+            input: unknown;
+            /** @description What it put out; null until it has completed. */
+            output: unknown;
+        };
+        /** @description Why a run failed. */
+        RunError: {
+            /** @description The code of the step's error, or `RUN_TIMEOUT`. */
+            code: string;
+            /** @description What happened. */
+            message: string;
+            /** @description The step that failed. */
+            node_id?: string | null;
+        };
+        /** @description A run, without its values. */
+        RunSummary: {
+            /** @description When someone asked to cancel it. */
+            cancel_requested_at?: string | null;
+            /** @description When it was accepted. */
+            created_at: string;
+            error?: components["schemas"]["RunError"] | null;
+            /** @description When it ended. */
+            finished_at?: string | null;
+            /** @description `run_…` */
+            id: string;
+            /** @description When a worker began it. */
+            started_at?: string | null;
+            /** @description `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`. */
+            status: string;
+            /** @description What began it: `manual`, `api`, `webhook` or `schedule`. */
+            trigger: string;
+            /**
+             * Format: int32
+             * @description Which version is executed.
+             */
+            version: number;
+            /** @description `wf_…` */
+            workflow_id: string;
+            /** @description The workflow's name. */
+            workflow_name: string;
+        };
+        /** @description The first owner. */
+        Setup: {
+            /** @description The owner's e-mail address. */
+            email: string;
+            /** @description 12 to 128 characters. */
+            password: string;
+            /** @description The token of the printed link. */
+            token: string;
+            /** @description The name of the first workspace. */
+            workspace: string;
+        };
+        /** @description What a run begins with. */
+        StartRun: {
+            /** @description Any JSON; expressions see it as `trigger`. */
+            input?: unknown;
+            /**
+             * Format: int32
+             * @description Which version; without it the published one, or the newest when none is published.
+             */
+            version?: number | null;
+        };
+        /** @description An attempt of a step. A failed one with a `wake_at` is followed by another. */
+        Step: {
+            /**
+             * Format: int32
+             * @description Which attempt, from 1.
+             */
+            attempt: number;
+            /** @description What its effects carry as `Idempotency-Key`. */
+            effect_key: string;
+            error?: components["schemas"]["StepError"] | null;
+            /** @description When it ended. */
+            finished_at?: string | null;
+            /** @description The resolved parameters, secrets masked. */
+            input?: unknown;
+            /** @description The item of a map; empty elsewhere. */
+            item: string;
+            /** @description The node. */
+            node_id: string;
+            /** @description What successors see. */
+            output?: unknown;
+            /** @description The port by which it left. */
+            port?: string | null;
+            /**
+             * Format: int32
+             * @description How many attempts came before it.
+             */
+            retry_count: number;
+            /** @description When it began. */
+            started_at?: string | null;
+            /** @description `running`, `waiting`, `completed`, `failed`, `skipped` or `cancelled`. */
+            status: string;
+            /** @description When it is woken, or when the next attempt begins. */
+            wake_at?: string | null;
+        };
+        /** @description Why an attempt failed. */
+        StepError: {
+            /** @description A stable word in capitals. */
+            code: string;
+            /** @description What else is known. */
+            details?: unknown;
+            /** @description What happened, where, and what to do. */
+            message: string;
+            /** @description Whether the same call may succeed later. */
+            retryable: boolean;
+        };
+        /** @description An access token. The refresh token comes as an HttpOnly cookie. */
+        TokenAnswer: {
+            /** @description To be sent as `Authorization: Bearer …`. */
+            access_token: string;
+            /**
+             * Format: int64
+             * @description For how many seconds it is good.
+             */
+            expires_in: number;
+            /** @description Always `Bearer`. */
+            token_type: string;
+        };
+        /** @description A graph to be checked. */
+        Validate: {
+            /** @description Nodes, edges and settings. */
+            graph: Record<string, unknown>;
+        };
+        /** @description Whether a graph can be run. */
+        Validation: {
+            /** @description All that keeps it from being run. */
+            problems: components["schemas"]["GraphProblem"][];
+            /** @description Whether it can. */
+            valid: boolean;
+        };
+        /** @description A version. */
+        Version: components["schemas"]["VersionSummary"] & {
+            /** @description Nodes, edges and settings. */
+            graph: Record<string, unknown>;
+        };
+        /** @description A version, without its graph. */
+        VersionSummary: {
+            /** @description Equal for equal graphs. */
+            content_hash: string;
+            /** @description When it was saved. */
+            created_at: string;
+            /** @description `usr_…` of who saved it; null for examples. */
+            created_by?: string | null;
+            /** @description What its author says about it. */
+            note: string;
+            /**
+             * Format: int32
+             * @description The number, from 1.
+             */
+            version: number;
+        };
+        /** @description A workflow, without its graphs. */
+        Workflow: {
+            /** @description When it was made. */
+            created_at: string;
+            /** @description What it is for. */
+            description: string;
+            /** @description `wf_…` */
+            id: string;
+            last_run?: components["schemas"]["LastRun"] | null;
+            /** @description The name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description The version that triggers start.
+             */
+            published_version?: number | null;
+            /** @description `draft`, `active` or `archived`. */
+            status: string;
+            /** @description When it changed last. */
+            updated_at: string;
+            /**
+             * Format: int32
+             * @description The newest version.
+             */
+            version: number;
+        };
+        /** @description What is to change; what is absent stays. */
+        WorkflowChange: {
+            /** @description A new description. */
+            description?: string | null;
+            /** @description A new name. */
+            name?: string | null;
+            /** @description `draft`, `active` or `archived`. */
+            status?: string | null;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;

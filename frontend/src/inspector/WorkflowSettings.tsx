@@ -1,0 +1,56 @@
+import { ActionIcon, Textarea } from '@mantine/core'
+import { IconX } from '@tabler/icons-react'
+import { useState } from 'react'
+
+import type { JsonObject, Problem, Schema, Workflow } from '../api/types'
+
+import { SchemaForm } from './SchemaForm'
+import './inspector.css'
+
+const schema: Schema = {
+  type: 'object',
+  properties: {
+    timeout_s: {
+      title: 'Longest run (seconds)',
+      description: 'Then the run fails and what is running is stopped. Without it a run may take as long as it needs.',
+      type: 'integer',
+      minimum: 1,
+    },
+  },
+}
+
+type Props = {
+  workflow: Workflow
+  settings: JsonObject
+  problems: Problem[]
+  onChange: (settings: JsonObject, path: string) => void
+  onDescribe: (description: string) => void
+  onClose: () => void
+}
+
+/** What belongs to the workflow and not to one of its steps. */
+export function WorkflowSettings({ workflow, settings, problems, onChange, onDescribe, onClose }: Props) {
+  const [text, setText] = useState(workflow.description ?? '')
+  return (
+    <aside className="inspector" aria-label="Settings of the workflow">
+      <header className="inspector-head">
+        <h2 className="grow">Workflow</h2>
+        <ActionIcon aria-label="Close settings" onClick={onClose}>
+          <IconX size={17} />
+        </ActionIcon>
+      </header>
+      <div className="inspector-body">
+        <Textarea
+          label="Description"
+          description="Shown in the list. It is saved at once and belongs to no version."
+          autosize
+          minRows={2}
+          value={text}
+          onChange={({ currentTarget }) => setText(currentTarget.value)}
+          onBlur={() => text !== (workflow.description ?? '') && onDescribe(text)}
+        />
+        <SchemaForm root="settings" schema={schema} value={settings} problems={problems} onChange={onChange} />
+      </div>
+    </aside>
+  )
+}
