@@ -97,8 +97,9 @@ async fn record(tree: &WorkTree, message: &str, author: &Person, mark: &str) -> 
     let parents = parent.iter().flat_map(|parent| ["-p", parent]);
     let git = author.sign(Git::at(tree.path())).args(["commit-tree", &content]).args(parents).args(["-F", "-"]);
     let commit = git.stdin(message).run().await?;
-    Git::at(tree.path()).args(["update-ref", mark, &commit]).run().await?;
+    // Before the mark: an attempt that finds the mark does not look at the files again.
     tree.keep_index()?;
+    Git::at(tree.path()).args(["update-ref", mark, &commit]).run().await?;
     Ok(Some(commit))
 }
 

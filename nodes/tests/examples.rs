@@ -1,5 +1,7 @@
 //! The example workflows: each one compiles, and together they use every kind of node.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use flowforge_core::{Catalog, Document, Graph};

@@ -59,7 +59,8 @@ fn confine(memory: u64) -> io::Result<()> {
     set(libc::RLIMIT_CORE, 0, 0)?;
     set(libc::RLIMIT_FSIZE, 0, 0)?;
     set(libc::RLIMIT_AS, memory, memory)?;
-    Err(Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).env_clear().exec())
+    // By this name it is found even when its file was replaced meanwhile.
+    Err(Command::new("/proc/self/exe").args(std::env::args_os().skip(1)).env_clear().exec())
 }
 
 /// The kernel ends the process when this evaluation has used its time, even if the parent is gone and cannot.
