@@ -39,7 +39,9 @@ async fn check_fails(forge: &Forge, kind: &str, params: Value, codes: &[&str]) {
 }
 
 async fn refuse(forge: &Forge, graph: Value, code: &str) -> Value {
-    forge.owner.post("/workflows", json!({"name": "bad", "graph": graph})).await.problem(400, code)
+    let reply = forge.owner.post("/workflows", json!({"name": "bad", "graph": graph})).await;
+    assert_ne!(reply.status, 201, "saved without {code}: {graph:#}");
+    reply.problem(400, code)
 }
 
 async fn a_circle_is_refused_and_its_nodes_are_named(forge: Forge) {
@@ -62,7 +64,7 @@ async fn each_bad_graph_is_told_what_and_where(forge: Forge) {
     assert_eq!(told["problems"][0]["field"], "params.url");
     refuse(&forge, one("set", json!({"value": 1, "valeu": 2})), "unknown_parameter").await;
     refuse(&forge, one("delay", json!({"seconds": "soon"})), "invalid_parameter").await;
-    refuse(&forge, one("set", json!({"value": "{{ trigger. }}"})), "invalid_template").await;
+    refuse(&forge, one("set", json!({"value": "{{ trigger.name"})), "invalid_template").await;
     let told = refuse(&forge, graph(&[start()], "start -> ghost"), "dangling_edge").await;
     assert_eq!(told["problems"][0]["edge"], 0);
     refuse(&forge, graph(&[start(), ("a", "set", json!({"value": 1}))], "start -> a; a -> a"), "self_edge").await;
@@ -92,20 +94,20 @@ async fn each_bad_graph_is_told_what_and_where(forge: Forge) {
 
 /// Saved, read back and validated; the time is printed, and no more than a loose bound is demanded of a debug build.
 async fn ten_thousand_nodes_are_fine(forge: Forge) {
-    let ids: Vec<_> = (0..10_000).map(|number| format!("n{number}")).collect();
+    let ids: Vec<_> = (1..10_000).map(|number| format!("n{number}")).collect();
     let mut nodes = vec![start()];
     nodes.extend(ids.iter().map(|id| (id.as_str(), "set", json!({"value": 1}))));
     let big = chain(&nodes);
     let began = Instant::now();
     let valid = forge.owner.post("/workflows/validate", json!({"graph": big})).await.expect(200);
-    println!("10,001 nodes: validated in {:?}", began.elapsed());
+    println!("10,000 nodes: validated in {:?}", began.elapsed());
     assert_eq!(valid["valid"], true, "{valid:#}");
     let began = Instant::now();
     let workflow = forge.workflow("big", &big).await;
-    println!("10,001 nodes: saved in {:?}", began.elapsed());
+    println!("10,000 nodes: saved in {:?}", began.elapsed());
     assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     let read = forge.owner.get(&format!("/workflows/{workflow}/versions/1")).await.expect(200);
-    assert_eq!(read["graph"]["nodes"].as_array().map(Vec::len), Some(10_001));
+    assert_eq!(read["graph"]["nodes"].as_array().map(Vec::len), Some(10_000));
     check_alive(&forge).await;
 }
 

@@ -6,15 +6,18 @@ use serde_json::{Value, json};
 ///
 /// Whatever is not a parameter (retry, timeout, …) goes into `params` under the key `"+"`.
 pub fn graph(nodes: &[(&str, &str, Value)], edges: &str) -> Value {
-    let nodes: Vec<_> = nodes.iter().enumerate().map(|(place, parts)| node(place, parts)).collect();
     let edges: Vec<_> = edges.split(';').map(str::trim).filter(|edge| !edge.is_empty()).map(edge).collect();
-    json!({"nodes": nodes, "edges": edges})
+    json!({"nodes": boxes(nodes), "edges": edges})
 }
 
 /// A document whose nodes follow each other.
 pub fn chain(nodes: &[(&str, &str, Value)]) -> Value {
-    let edges: Vec<_> = nodes.windows(2).map(|pair| format!("{} -> {}", pair[0].0, pair[1].0)).collect();
-    graph(nodes, &edges.join(";"))
+    let edges: Vec<_> = nodes.windows(2).map(|pair| json!({"source": pair[0].0, "target": pair[1].0})).collect();
+    json!({"nodes": boxes(nodes), "edges": edges})
+}
+
+fn boxes(nodes: &[(&str, &str, Value)]) -> Vec<Value> {
+    nodes.iter().enumerate().map(|(place, parts)| node(place, parts)).collect()
 }
 
 fn node(place: usize, (id, kind, params): &(&str, &str, Value)) -> Value {

@@ -115,15 +115,16 @@ async fn problems_come_all_at_once(forge: Forge) {
         &[
             ("start", "trigger.manual", json!({})),
             ("fetch", "http.request", json!({})),
-            ("odd", "no.such", json!({})),
-            ("test", "condition", json!({"expression": "steps.nowhere.output > 1"})),
+            ("odd", "delay", json!({"seconds": "soon"})),
+            ("test", "condition", json!({"expression": "input > 1"})),
+            ("lost", "set", json!({"value": "{{ steps.nowhere.output }}"})),
         ],
-        "start -> fetch; fetch -> odd; fetch -> test; test:maybe -> ghost",
+        "start -> fetch; fetch -> odd; fetch -> test; test:maybe -> ghost; test -> lost",
     );
     let told = forge.owner.post("/workflows/validate", json!({"graph": bad})).await.expect(200);
     assert_eq!(told["valid"], false);
     let problems = told["problems"].as_array().expect("problems");
-    for (code, place) in [("missing_parameter", "fetch"), ("unknown_type", "odd"), ("unknown_reference", "test")] {
+    for (code, place) in [("missing_parameter", "fetch"), ("invalid_parameter", "odd"), ("unknown_reference", "lost")] {
         let named = problems.iter().any(|one| one["code"] == code && one["node_id"] == place);
         assert!(named, "no {code} at {place} in {told:#}");
     }
