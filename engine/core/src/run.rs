@@ -3,7 +3,7 @@
 //! A step starts when every edge that leads to it is resolved and at least one was taken; it is skipped when none was.
 //! Counters of open edges make a transition cost the step's degree and never the graph's size.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Map, Value, json};
 

@@ -34,14 +34,14 @@ use crate::{
 
 #[test]
 fn any_order_ends_as_the_reference_says() {
-    check(1_500, &(plans(), any::<u64>()), |(plan, seed)| {
+    check(800, &(plans(), any::<u64>()), |(plan, seed)| {
         compare(&plan, Trouble { seed, ..Trouble::default() });
     });
 }
 
 #[test]
 fn crashes_change_nothing() {
-    check(1_500, &(plans(), any::<u64>(), 1..60_u64), |(plan, seed, crashes)| {
+    check(800, &(plans(), any::<u64>(), 1..60_u64), |(plan, seed, crashes)| {
         let disturbed = compare(&plan, Trouble { seed, crashes, ..Trouble::default() });
         if disturbed.run.status() == RunStatus::Completed {
             let calm = World::run(&plan, Trouble { seed: !seed, ..Trouble::default() });
@@ -52,21 +52,21 @@ fn crashes_change_nothing() {
 
 #[test]
 fn what_was_done_before_a_cancel_stands() {
-    check(1_500, &(plans(), any::<u64>(), 0..30_u32), |(plan, seed, turn)| {
+    check(800, &(plans(), any::<u64>(), 0..30_u32), |(plan, seed, turn)| {
         compare(&plan, Trouble { seed, crashes: 10, cancel: Some(turn), expire: None });
     });
 }
 
 #[test]
 fn what_was_done_before_the_time_was_up_stands() {
-    check(1_500, &(plans(), any::<u64>(), 0..30_u32), |(plan, seed, turn)| {
+    check(800, &(plans(), any::<u64>(), 0..30_u32), |(plan, seed, turn)| {
         compare(&plan, Trouble { seed, crashes: 10, cancel: None, expire: Some(turn) });
     });
 }
 
 #[test]
 fn no_input_breaks_an_invariant() {
-    check(1_500, &(plans(), proptest::collection::vec(noise(), 1..60)), |(plan, noise)| {
+    check(800, &(plans(), proptest::collection::vec(noise(), 1..60)), |(plan, noise)| {
         let mut watched = Watched::new(plan.graph(), 1);
         for (at, input) in noise.into_iter().enumerate() {
             // Refusals are watched too.

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// `trigger.manual`, `trigger.webhook`, `set` and `condition`.
+/// `trigger.manual`, `trigger.webhook`, `set`, `condition` and `save`.
 pub(crate) fn catalog() -> Catalog {
-    Catalog::default().with(Manual).with(Webhook).with(Set).with(Condition)
+    Catalog::default().with(Manual).with(Webhook).with(Set).with(Condition).with(Save)
 }
 
 macro_rules! kinds {
@@ -32,6 +32,7 @@ kinds! {
     Manual(Nothing): NodeSpec { kind: "trigger.manual", group: Group::Triggers, ..NodeSpec::BASE };
     Webhook(Nothing): NodeSpec { kind: "trigger.webhook", group: Group::Triggers, ..NodeSpec::BASE };
     Set(Assign): NodeSpec { kind: "set", ..NodeSpec::BASE };
+    Save(Nothing): NodeSpec { kind: "save", ports: &["out", "unchanged"], side_ports: &["unchanged"], ..NodeSpec::BASE };
     Condition(Choice): NodeSpec { kind: "condition", ports: &["true", "false"], scripts: &["expression"], ..NodeSpec::BASE };
 }
 
