@@ -1,11 +1,11 @@
-// What jsdom lacks and Mantine asks for.
+// What jsdom lacks and Mantine asks for. A test that asks for Node alone has no window.
 class Observer {
   observe() {}
   unobserve() {}
   disconnect() {}
 }
-globalThis.ResizeObserver ??= Observer as unknown as typeof ResizeObserver
-window.matchMedia ??= ((query: string) => ({
+
+const mediaStub = (query: string): MediaQueryList => ({
   matches: false,
   media: query,
   onchange: null,
@@ -14,5 +14,10 @@ window.matchMedia ??= ((query: string) => ({
   addListener() {},
   removeListener() {},
   dispatchEvent: () => false,
-})) as typeof window.matchMedia
-Element.prototype.scrollIntoView ??= () => {}
+})
+
+if (typeof window !== 'undefined') {
+  window.ResizeObserver ??= Observer
+  window.matchMedia ??= mediaStub
+  Element.prototype.scrollIntoView ??= () => {}
+}

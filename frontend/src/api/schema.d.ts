@@ -1242,7 +1242,7 @@ export interface components {
                 text: string;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A part of a list. */
         List_NodeType: {
@@ -1278,23 +1278,23 @@ export interface components {
                 type: string;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A part of a list. */
         List_RunSummary: {
             /** @description The items. */
             items: {
                 /** @description When someone asked to cancel it. */
-                cancel_requested_at?: string | null;
+                cancel_requested_at: string | null;
                 /** @description When it was accepted. */
                 created_at: string;
-                error?: components["schemas"]["RunError"] | null;
+                error: components["schemas"]["RunError"] | null;
                 /** @description When it ended. */
-                finished_at?: string | null;
+                finished_at: string | null;
                 /** @description `run_…` */
                 id: string;
                 /** @description When a worker began it. */
-                started_at?: string | null;
+                started_at: string | null;
                 /** @description `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`. */
                 status: string;
                 /** @description What began it: `manual`, `api`, `webhook` or `schedule`. */
@@ -1310,7 +1310,7 @@ export interface components {
                 workflow_name: string;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A part of a list. */
         List_Step: {
@@ -1323,33 +1323,33 @@ export interface components {
                 attempt: number;
                 /** @description What its effects carry as `Idempotency-Key`. */
                 effect_key: string;
-                error?: components["schemas"]["StepError"] | null;
+                error: components["schemas"]["StepError"] | null;
                 /** @description When it ended. */
-                finished_at?: string | null;
+                finished_at: string | null;
                 /** @description The resolved parameters, secrets masked. */
-                input?: unknown;
+                input: unknown;
                 /** @description The item of a map; empty elsewhere. */
                 item: string;
                 /** @description The node. */
                 node_id: string;
                 /** @description What successors see. */
-                output?: unknown;
+                output: unknown;
                 /** @description The port by which it left. */
-                port?: string | null;
+                port: string | null;
                 /**
                  * Format: int32
                  * @description How many attempts came before it.
                  */
                 retry_count: number;
                 /** @description When it began. */
-                started_at?: string | null;
+                started_at: string | null;
                 /** @description `running`, `waiting`, `completed`, `failed`, `skipped` or `cancelled`. */
                 status: string;
                 /** @description When it is woken, or when the next attempt begins. */
-                wake_at?: string | null;
+                wake_at: string | null;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A part of a list. */
         List_VersionSummary: {
@@ -1360,7 +1360,7 @@ export interface components {
                 /** @description When it was saved. */
                 created_at: string;
                 /** @description `usr_…` of who saved it; null for examples. */
-                created_by?: string | null;
+                created_by: string | null;
                 /** @description What its author says about it. */
                 note: string;
                 /**
@@ -1370,7 +1370,7 @@ export interface components {
                 version: number;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A part of a list. */
         List_Workflow: {
@@ -1382,14 +1382,14 @@ export interface components {
                 description: string;
                 /** @description `wf_…` */
                 id: string;
-                last_run?: components["schemas"]["LastRun"] | null;
+                last_run: components["schemas"]["LastRun"] | null;
                 /** @description The name. */
                 name: string;
                 /**
                  * Format: int32
                  * @description The version that triggers start.
                  */
-                published_version?: number | null;
+                published_version: number | null;
                 /** @description `draft`, `active` or `archived`. */
                 status: string;
                 /** @description When it changed last. */
@@ -1401,7 +1401,7 @@ export interface components {
                 version: number;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description Who signs in. */
         Login: {
@@ -1553,16 +1553,16 @@ export interface components {
         /** @description A run, without its values. */
         RunSummary: {
             /** @description When someone asked to cancel it. */
-            cancel_requested_at?: string | null;
+            cancel_requested_at: string | null;
             /** @description When it was accepted. */
             created_at: string;
-            error?: components["schemas"]["RunError"] | null;
+            error: components["schemas"]["RunError"] | null;
             /** @description When it ended. */
-            finished_at?: string | null;
+            finished_at: string | null;
             /** @description `run_…` */
             id: string;
             /** @description When a worker began it. */
-            started_at?: string | null;
+            started_at: string | null;
             /** @description `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`. */
             status: string;
             /** @description What began it: `manual`, `api`, `webhook` or `schedule`. */
@@ -1607,30 +1607,30 @@ export interface components {
             attempt: number;
             /** @description What its effects carry as `Idempotency-Key`. */
             effect_key: string;
-            error?: components["schemas"]["StepError"] | null;
+            error: components["schemas"]["StepError"] | null;
             /** @description When it ended. */
-            finished_at?: string | null;
+            finished_at: string | null;
             /** @description The resolved parameters, secrets masked. */
-            input?: unknown;
+            input: unknown;
             /** @description The item of a map; empty elsewhere. */
             item: string;
             /** @description The node. */
             node_id: string;
             /** @description What successors see. */
-            output?: unknown;
+            output: unknown;
             /** @description The port by which it left. */
-            port?: string | null;
+            port: string | null;
             /**
              * Format: int32
              * @description How many attempts came before it.
              */
             retry_count: number;
             /** @description When it began. */
-            started_at?: string | null;
+            started_at: string | null;
             /** @description `running`, `waiting`, `completed`, `failed`, `skipped` or `cancelled`. */
             status: string;
             /** @description When it is woken, or when the next attempt begins. */
-            wake_at?: string | null;
+            wake_at: string | null;
         };
         /** @description Why an attempt failed. */
         StepError: {
@@ -1679,7 +1679,7 @@ export interface components {
             /** @description When it was saved. */
             created_at: string;
             /** @description `usr_…` of who saved it; null for examples. */
-            created_by?: string | null;
+            created_by: string | null;
             /** @description What its author says about it. */
             note: string;
             /**
@@ -1696,14 +1696,14 @@ export interface components {
             description: string;
             /** @description `wf_…` */
             id: string;
-            last_run?: components["schemas"]["LastRun"] | null;
+            last_run: components["schemas"]["LastRun"] | null;
             /** @description The name. */
             name: string;
             /**
              * Format: int32
              * @description The version that triggers start.
              */
-            published_version?: number | null;
+            published_version: number | null;
             /** @description `draft`, `active` or `archived`. */
             status: string;
             /** @description When it changed last. */

@@ -19,9 +19,12 @@ const style = HighlightStyle.define([
   { tag: [tags.propertyName, tags.function(tags.variableName)], color: 'var(--running)' },
 ])
 
+/** No JSON, and yet no mistake: nothing at all, or one expression that gives the whole value. */
+const isPlain = (text: string): boolean => text.trim() === '' || /^\s*\{\{.*\}\}\s*$/s.test(text)
+
 const languages: Record<CodeEditorProps['language'], () => Extension> = {
   javascript: () => javascript(),
-  json: () => [json(), linter((view) => (view.state.doc.length ? jsonParseLinter()(view) : []))],
+  json: () => [json(), linter((view) => (isPlain(view.state.doc.toString()) ? [] : jsonParseLinter()(view)))],
   shell: () => [],
   text: () => [],
 }
