@@ -1,14 +1,15 @@
 //! Workflows and their versions. A version is inserted once and never changed; the workflow's row says which is newest
 //! and which is published.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use flowforge_core::{Timestamp, UserId, WorkflowId, WorkspaceId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait, Func, LikeExpr},
 };
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -278,14 +279,13 @@ impl Store {
         let rows = versions_of(workspace, id)
             .filter(version::Column::Version.lt(i32::try_from(before).unwrap_or(i32::MAX)))
             .select_only()
-            .columns([version::Column::Version, version::Column::Note, version::Column::ContentHash])
-            .columns([version::Column::CreatedBy, version::Column::CreatedAt])
+            .columns(version::Column::iter().filter(|column| !matches!(column, version::Column::Graph)))
+            .expr_as(Expr::val(Value::Null), "graph")
             .order_by_desc(version::Column::Version)
             .limit(limit)
-            .into_tuple::<(i32, String, String, Option<Uuid>, i64)>()
             .all(&self.read)
             .await?;
-        rows.into_iter().map(|row| listed_version(id, &name, row)).collect()
+        rows.into_iter().map(|row| version_record(row, name.clone())).collect()
     }
 
     /// One version with its graph.
@@ -408,20 +408,6 @@ fn version_record(row: version::Model, workflow_name: String) -> Result<VersionR
     })
 }
 
-fn listed_version(id: WorkflowId, name: &str, row: (i32, String, String, Option<Uuid>, i64)) -> Result<VersionRecord> {
-    let (version, note, content_hash, created_by, created_at) = row;
-    Ok(VersionRecord {
-        workflow: id,
-        workflow_name: name.to_owned(),
-        version: number(version)?,
-        graph: Value::Null,
-        note,
-        content_hash,
-        created_by: created_by.map(UserId::new),
-        created_at: Timestamp(created_at),
-    })
-}
-
 fn number(version: i32) -> Result<u32> {
     u32::try_from(version).map_err(|_| inconsistent("version", &version.to_string()))
 }
@@ -443,34 +429,21 @@ fn containing(text: &str) -> LikeExpr {
 
 /// Equal for documents that differ in the order of their keys only, as PostgreSQL does not keep that order.
 pub fn content_hash(graph: &Value) -> String {
-    let mut canonical = String::new();
-    write_canonical(graph, &mut canonical);
+    let canonical = serde_json::to_vec(&Canonical(graph)).unwrap_or_default();
     Sha256::digest(canonical).iter().fold("sha256:".to_owned(), |hash, byte| format!("{hash}{byte:02x}"))
 }
 
-fn write_canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_unstable_by_key(|(key, _)| *key);
-            enclose(out, ['{', '}'], fields, |out, (key, value)| {
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
-                write_canonical(value, out);
-            });
-        }
-        Value::Array(items) => enclose(out, ['[', ']'], items, |out, item| write_canonical(item, out)),
-        plain => out.push_str(&plain.to_string()),
-    }
-}
+/// A document with its keys in order.
+struct Canonical<'a>(&'a Value);
 
-fn enclose<T>(out: &mut String, marks: [char; 2], items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut String, T)) {
-    out.push(marks[0]);
-    for (at, item) in items.into_iter().enumerate() {
-        if at > 0 {
-            out.push(',');
+impl Serialize for Canonical<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) => {
+                serializer.collect_map(fields.iter().map(|(key, value)| (key, Canonical(value))).collect::<BTreeMap<_, _>>())
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Canonical)),
+            plain => plain.serialize(serializer),
         }
-        write(out, item);
     }
-    out.push(marks[1]);
 }
