@@ -140,6 +140,6 @@ pub(crate) struct Process {
     #[arg(long, env = "FLOWFORGE_LOG_FORMAT", value_enum, default_value = "text", global = true)]
     pub log_format: LogFormat,
     /// What is logged, for example `info` or `flowforge_engine=debug`.
-    #[arg(long, env = "FLOWFORGE_LOG", default_value = "info,apalis_core=warn", global = true)]
+    #[arg(long, env = "FLOWFORGE_LOG", default_value = "warn,flowforge=info", global = true)]
     pub log: String,
 }
