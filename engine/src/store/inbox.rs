@@ -26,7 +26,7 @@ pub(crate) enum Message {
     /// Someone wants the run to stop.
     Cancel,
     /// A dispatched step has answered.
-    Report(Report),
+    Report(Box<Report>),
 }
 
 /// What came of an attempt that was executed elsewhere.
@@ -83,7 +83,7 @@ impl Store {
     /// Reports a dispatched step: ends its lease and puts the report into the inbox, or does neither when the lease is no
     /// longer held under this epoch.
     pub(crate) async fn report(&self, step: &StepRef, epoch: i64, report: Report) -> Result<()> {
-        let row = row(step.run, &Message::Report(report))?;
+        let row = row(step.run, &Message::Report(Box::new(report)))?;
         let transaction = self.begin().await?;
         let sql = "DELETE FROM step_leases WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND epoch = $5";
         let values: [sea_orm::Value; 5] = [

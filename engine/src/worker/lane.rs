@@ -10,7 +10,6 @@ use flowforge_core::{
     node::{BoxFuture, LogSink, NodeError, Stream},
     run::CRASH_LIMIT,
 };
-use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
     engine::Shared,
     error::{Error, Result},
     executor::Executed,
-    owner::{Attempt, Loaded, admitted, task},
+    owner::{Attempt, Loaded, Surroundings, about, admitted},
     queue::StepRef,
     store::{
         inbox::{Answer, Report},
@@ -81,11 +80,17 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) -> Resu
         return Ok(Some(crashed(shared, step, lease.crashes)));
     }
     let record = &loaded.row.record;
-    let about = json!({ "id": record.id, "workflow_id": record.workflow, "version": record.version, "trigger": record.trigger });
     let (sender, lines) = mpsc::channel(LINES);
     let log = Arc::new(LaneLog { sender, clock: shared.clock.clone(), lines: AtomicUsize::new(0) });
     let attempt = Attempt { step: ix, attempt: step.attempt, woken };
-    let task = task(&loaded.run, &loaded.compiled, record, &Arc::new(about), shared, attempt, log);
+    let surroundings = Surroundings {
+        run: &loaded.run,
+        compiled: &loaded.compiled,
+        record,
+        about: &about(record),
+        secrets: &shared.executor.secrets,
+    };
+    let task = surroundings.task(attempt, log);
     let executed = async {
         tokio::select! {
             executed = shared.executor.execute(task) => Some(executed),

@@ -9,7 +9,8 @@ use crate::forge::on_every_database;
 fn a_reader_that_comes_back_again_and_again_sees_every_event_once() {
     on_every_database(async |forge| {
         let process = forge.process().await;
-        let nodes = json!([["a", "job", {"hang": true}], ["b", "effect", {}], ["c", "set", {"value": 1}], ["d", "nap", {"ms": 20}]]);
+        let nodes =
+            json!([["a", "job", {"hang": true}], ["b", "effect", {}], ["c", "set", {"value": 1}], ["d", "nap", {"ms": 20}]]);
         let workflow = forge.workflow(nodes, &["a -> b", "b -> c", "c -> d"]).await;
         let run = forge.start(&process, workflow).await.record.id;
         forge.world.gate.notify_one();

@@ -181,7 +181,9 @@ impl Forge {
 pub(crate) fn shown(record: &RunRecord) -> String {
     let output = record.output.as_deref().cloned().unwrap_or_default();
     match (&record.status, &record.error) {
-        (RunStatus::Failed, Some(error)) => format!("failed {} at {:?}", error.code, error.node_id.as_ref().map(ToString::to_string)),
+        (RunStatus::Failed, Some(error)) => {
+            format!("failed {} at {:?}", error.code, error.node_id.as_ref().map(ToString::to_string))
+        }
         (status, _) => format!("{status} {output}"),
     }
 }

@@ -1,5 +1,7 @@
 //! The engine on real databases: SQLite always, PostgreSQL when `FLOWFORGE_TEST_POSTGRES` names a server.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at once")]
+
 mod crash;
 mod feed;
 mod forge;

@@ -1,6 +1,5 @@
 //! What a run does when nothing dies.
 
-
 use flowforge_core::{RunStatus, StepStatus};
 use flowforge_engine::Error;
 use serde_json::{Value, json};
@@ -20,7 +19,8 @@ async fn check(forge: &Forge, nodes: Value, edges: &[&str], outcome: &str, attem
 #[test]
 fn a_chain_of_pure_steps_passes_values_on() {
     on_every_database(async |forge| {
-        let nodes = json!([["a", "set", {"value": "{{ trigger.name }}"}], ["b", "set", {"value": {"hello": "{{ steps.a.output }}"}}]]);
+        let nodes =
+            json!([["a", "set", {"value": "{{ trigger.name }}"}], ["b", "set", {"value": {"hello": "{{ steps.a.output }}"}}]]);
         check(&forge, nodes, &["a -> b"], r#"completed {"hello":"Ada"}"#, "a:completed b:completed").await;
     });
 }
@@ -39,7 +39,14 @@ fn effects_joins_and_dispatched_steps_work_together() {
 fn a_failed_attempt_is_repeated_as_its_policy_says() {
     on_every_database(async |forge| {
         let retry = json!({"retry": {"max_attempts": 3, "backoff": "linear", "initial_ms": 10, "max_ms": 20}});
-        check(&forge, json!([["a", "flaky", {"fails": 2}, retry]]), &[], r#"completed {"call":3}"#, "a:failed a:failed a:completed").await;
+        check(
+            &forge,
+            json!([["a", "flaky", {"fails": 2}, retry]]),
+            &[],
+            r#"completed {"call":3}"#,
+            "a:failed a:failed a:completed",
+        )
+        .await;
     });
 }
 
@@ -47,7 +54,8 @@ fn a_failed_attempt_is_repeated_as_its_policy_says() {
 fn a_final_failure_fails_the_run_or_takes_its_port() {
     on_every_database(async |forge| {
         let broken = json!(["a", "flaky", {"fails": 9, "fatal": true}]);
-        check(&forge, json!([broken, ["b", "set", {"value": 1}]]), &["a -> b"], r#"failed BROKEN at Some("a")"#, "a:failed").await;
+        check(&forge, json!([broken, ["b", "set", {"value": 1}]]), &["a -> b"], r#"failed BROKEN at Some("a")"#, "a:failed")
+            .await;
         let nodes = json!([broken, ["b", "set", {"value": "{{ steps.a.output.error.code }}"}], ["c", "set", {"value": 2}]]);
         check(&forge, nodes, &["a error -> b", "a -> c"], r#"completed "BROKEN""#, "a:failed b:completed c:skipped").await;
     });
@@ -116,7 +124,8 @@ fn a_repeated_request_gets_the_first_one_s_run() {
         let process = forge.process().await;
         let workflow = forge.workflow(json!([["a", "effect", {}]]), &[]).await;
         let first = forge.start_with_key(&process, workflow, "k", "h").await.unwrap();
-        let (one, two) = tokio::join!(forge.start_with_key(&process, workflow, "k", "h"), forge.start_with_key(&process, workflow, "k", "h"));
+        let (one, two) =
+            tokio::join!(forge.start_with_key(&process, workflow, "k", "h"), forge.start_with_key(&process, workflow, "k", "h"));
         for again in [one.unwrap(), two.unwrap()] {
             assert_eq!((again.record.id, again.is_new), (first.record.id, false));
         }
@@ -146,7 +155,8 @@ fn another_workspace_s_runs_do_not_exist() {
 fn many_runs_at_once_all_end() {
     on_every_database(async |forge| {
         let process = forge.process_with(flowforge_engine::EngineConfig { max_runs: 50, ..crate::forge::config() }).await;
-        let nodes = json!([["a", "set", {"value": 1}], ["b", "effect", {}], ["c", "set", {"value": "{{ steps.b.output.call }}"}]]);
+        let nodes =
+            json!([["a", "set", {"value": 1}], ["b", "effect", {}], ["c", "set", {"value": "{{ steps.b.output.call }}"}]]);
         let workflow = forge.workflow(nodes, &["a -> b", "b -> c"]).await;
         let runs = futures::future::join_all((0..300).map(|_| forge.run(&process, workflow))).await;
         assert!(runs.iter().all(|run| shown(run) == "completed 1"));

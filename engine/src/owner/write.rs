@@ -1,0 +1,67 @@
+//! Handing over: what of the run goes to disk, when, and what may begin once it is there.
+
+use flowforge_core::RunStatus;
+
+use super::{Commit, Ended, LARGE_DRAFT, Owner, PARK_AFTER};
+use crate::{clock, committer::Guard};
+
+impl Owner {
+    /// Hands the draft to the committer, unless a commit is under way or the draft can wait for more.
+    pub(super) async fn hand_over(&mut self) {
+        if self.commit.is_some() {
+            return;
+        }
+        if self.draft.is_empty() {
+            // What waited for a commit that has come about in the meantime waits for nothing any more.
+            std::mem::take(&mut self.after_draft).into_iter().for_each(|begin| self.start(begin));
+        }
+        let lets_go = self.let_go_if_idle();
+        if self.draft.is_empty() || self.may_wait() {
+            return;
+        }
+        let guard = match self.new.take() {
+            Some(row) => Guard::New(row),
+            None => Guard::Owner(self.epoch),
+        };
+        let has_effects = self.draft.has_effects();
+        let delta = self.draft.take(self.id, guard);
+        let answer = self.shared.committer.submit(delta).await;
+        self.show_at = None;
+        self.commit = Some(Commit { answer, then: std::mem::take(&mut self.after_draft), has_effects, lets_go });
+    }
+
+    /// Log lines alone are gathered for a moment.
+    fn may_wait(&self) -> bool {
+        let moment_came = self.show_at.is_none_or(|at| at <= clock::monotonic());
+        self.draft.has_only_logs() && self.draft.rows() < LARGE_DRAFT && !moment_came
+    }
+
+    /// A run that waits for long needs no owner; nor does any run when the process leaves.
+    fn let_go_if_idle(&mut self) -> Option<Ended> {
+        let status = self.run.status();
+        if status.is_terminal() || !self.under_way.is_empty() || !self.after_draft.is_empty() {
+            return None;
+        }
+        let wake_at = self.run.next_wake().into_iter().chain(self.deadline).min();
+        let waits_long = wake_at.is_some_and(|at| self.shared.clock.until(at) > PARK_AFTER);
+        if status == RunStatus::Waiting && waits_long {
+            self.draft.release(RunStatus::Waiting, wake_at);
+            return Some(Ended::Parked);
+        }
+        // Whoever comes next finds it at once, and no crash is counted.
+        self.shared.is_leaving().then(|| self.draft.release(status, Some(self.shared.clock.now()))).map(|()| Ended::Gone)
+    }
+
+    pub(super) fn committed(&mut self) {
+        let Some(commit) = self.commit.take() else { return };
+        self.over = commit.lets_go;
+        if let Some(accepted) = self.accepted.take() {
+            let _ = accepted.send(Ok(self.record.clone()));
+        }
+        commit.then.into_iter().for_each(|begin| self.start(begin));
+        let over = self.run.status().is_terminal() && self.draft.is_empty();
+        if let Some(ended) = over.then(|| self.ended.take()).flatten() {
+            let _ = ended.send(self.record.clone());
+        }
+    }
+}
