@@ -4,6 +4,7 @@ import { useState } from 'react'
 
 import type { GraphNode, NodeType, Problem } from '../api/types'
 import { NodeIcon } from '../ui/NodeIcon'
+import { Prose } from '../ui/Prose'
 
 import { ErrorHandling } from './ErrorHandling'
 import { fieldId, SchemaForm } from './SchemaForm'
@@ -51,13 +52,15 @@ export function Inspector({ node, type, problems, onChange, onRename, onRemove, 
       </header>
       <div className="inspector-body">
         {type ? (
-          <p className="dim">{type.description}</p>
+          <p className="dim">
+            <Prose text={type.description} />
+          </p>
         ) : (
           <p className="group-error">This server does not know the type {node.type}.</p>
         )}
         {loose.map((problem) => (
           <p key={problem.code + problem.message} className="group-error" role="alert">
-            {problem.message}
+            <Prose text={problem.message} />
           </p>
         ))}
         <div className="two">

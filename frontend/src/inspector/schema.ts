@@ -5,7 +5,7 @@ import type { Json, JsonObject, Schema } from '../api/types'
 
 export type Choice = { value: Json; label: string; help?: string }
 
-export type Variant = { label: string; tag: string; value: Json; schema: Schema }
+export type Variant = { label: string; help?: string; tag: string; value: Json; schema: Schema }
 
 export type Kind =
   | {
@@ -103,7 +103,13 @@ function variantsOf(schema: Schema): Variant[] | null {
   if (!tag || options.some((option) => option.properties?.[tag]?.const === undefined)) return null
   return options.map((option) => {
     const value = option.properties?.[tag]?.const ?? null
-    return { label: option.title ?? String(value), tag, value, schema: without(option, tag) }
+    return {
+      label: option.title ?? capital(String(value)),
+      help: option.description,
+      tag,
+      value,
+      schema: without(option, tag),
+    }
   })
 }
 
@@ -111,6 +117,8 @@ const without = (schema: Schema, name: string): Schema => ({
   ...schema,
   properties: Object.fromEntries(Object.entries(schema.properties ?? {}).filter(([key]) => key !== name)),
 })
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 const units: Record<string, string> = { s: 'seconds', ms: 'milliseconds', usd: 'US dollars' }
 const spelled: Record<string, string> = { url: 'URL', id: 'Id', json: 'JSON', html: 'HTML', sql: 'SQL' }
@@ -121,7 +129,7 @@ export function labelOf(name: string, schema: Schema): string {
   const words = name.split('_')
   const unit = words.length > 1 ? units[words.at(-1) ?? ''] : undefined
   const text = (unit ? words.slice(0, -1) : words).map((word) => spelled[word] ?? word).join(' ')
-  return text.charAt(0).toUpperCase() + text.slice(1) + (unit ? ` (${unit})` : '')
+  return capital(text) + (unit ? ` (${unit})` : '')
 }
 
 /** The parameters a new step begins with: what the schema requires and has a default for. */

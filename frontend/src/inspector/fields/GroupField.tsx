@@ -1,6 +1,7 @@
 import { Select } from '@mantine/core'
 
 import type { Json, JsonObject } from '../../api/types'
+import { Prose } from '../../ui/Prose'
 import { ObjectFields } from '../SchemaForm'
 import { defaultsOf, type Variant } from '../schema'
 
@@ -16,8 +17,16 @@ export function GroupField({ schema, label, error, value, path, messages, onChan
   return (
     <fieldset className="group">
       <legend>{label}</legend>
-      {schema.description && <p className="group-help">{schema.description}</p>}
-      {error && <p className="group-error">{error}</p>}
+      {schema.description && (
+        <p className="group-help">
+          <Prose text={schema.description} />
+        </p>
+      )}
+      {error && (
+        <p className="group-error">
+          <Prose text={error} />
+        </p>
+      )}
       <ObjectFields
         schema={schema}
         value={asObject(value)}
@@ -31,7 +40,7 @@ export function GroupField({ schema, label, error, value, path, messages, onChan
 
 /** One of several objects: a choice, then the fields of what was chosen. */
 export function VariantField(props: FieldProps & { variants: Variant[] }) {
-  const { value, path, messages, onChange, variants, required } = props
+  const { schema, value, path, messages, onChange, variants, required } = props
   const object = asObject(value)
   const chosen = variants.find((variant) => object[variant.tag] === variant.value)
   const choose = (text: string | null) => {
@@ -41,7 +50,7 @@ export function VariantField(props: FieldProps & { variants: Variant[] }) {
   return (
     <div className={chosen ? 'group' : undefined}>
       <Select
-        {...frameProps(props)}
+        {...frameProps(chosen?.help ? { ...props, schema: { ...schema, description: chosen.help } } : props)}
         data={variants.map((variant) => ({ value: String(variant.value), label: variant.label }))}
         value={chosen ? String(chosen.value) : null}
         onChange={choose}

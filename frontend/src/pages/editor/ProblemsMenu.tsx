@@ -3,6 +3,7 @@ import { IconAlertTriangle, IconCircleCheck } from '@tabler/icons-react'
 import { useState } from 'react'
 
 import type { Problem } from '../../api/types'
+import { Prose } from '../../ui/Prose'
 
 type Props = { problems: Problem[]; onShow: (problem: Problem) => void }
 
@@ -34,7 +35,9 @@ export function ProblemsMenu({ problems, onShow }: Props) {
           {problems.slice(0, 200).map((problem, index) => (
             <li key={index}>
               <button type="button" onClick={() => show(problem)}>
-                <span>{problem.message}</span>
+                <span>
+                  <Prose text={problem.message} />
+                </span>
                 <small className="mono">
                   {[problem.node_id, problem.field].filter(Boolean).join(' · ') || problem.code}
                 </small>
