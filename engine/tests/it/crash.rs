@@ -13,7 +13,7 @@ fn another_worker_goes_on_where_a_dead_one_stopped() {
         let nodes = json!([["a", "effect", {}], ["b", "effect", {"hang": true}], ["c", "job", {}]]);
         let workflow = forge.workflow(nodes, &["a -> b", "b -> c"]).await;
         let run = forge.start(&first, workflow).await.record.id;
-        forge.world.begun.notified().await;
+        forge.world.called(2).await;
         forge.event(&first, run, "step_started").await;
         first.kill();
         let second = forge.process().await;
@@ -33,7 +33,7 @@ fn a_dispatched_step_of_a_dead_worker_is_executed_by_another() {
         let workflow = forge.workflow(json!([["a", "job", {"hang": true}]]), &[]).await;
         let run = forge.start(&first, workflow).await.record.id;
         forge.event(&first, run, "step_log").await;
-        forge.world.begun.notified().await;
+        forge.world.called(1).await;
         first.kill();
         let second = forge.process().await;
         assert_eq!(shown(&forge.ended(&second, run).await), r#"completed {"call":2}"#);
@@ -48,7 +48,7 @@ fn a_step_that_kills_its_workers_is_given_up() {
         let mut process = forge.process().await;
         let run = forge.start(&process, workflow).await.record.id;
         for _ in 0..3 {
-            forge.world.begun.notified().await;
+            forge.world.called(1).await;
             process.kill();
             forge.world.reset();
             process = forge.process_with(EngineConfig { exclusive: true, ..config() }).await;
@@ -64,7 +64,7 @@ fn leaving_in_good_order_counts_no_crash_and_hands_the_run_over_at_once() {
         let first = forge.process_with(EngineConfig { grace: std::time::Duration::from_millis(200), ..config() }).await;
         let workflow = forge.workflow(json!([["a", "effect", {"hang": true}], ["b", "job", {}]]), &["a -> b"]).await;
         let run = forge.start(&first, workflow).await.record.id;
-        forge.world.begun.notified().await;
+        forge.world.called(1).await;
         first.engine.shutdown().await;
         let second = forge.process_with(EngineConfig { lease: std::time::Duration::from_secs(600), ..config() }).await;
         assert_eq!(forge.ended(&second, run).await.status, RunStatus::Completed);

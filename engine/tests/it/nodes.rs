@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 #[derive(Clone, Default)]
 pub(crate) struct World {
     calls: Arc<Mutex<BTreeMap<String, u32>>>,
-    pub(crate) begun: Arc<Notify>,
+    begun: Arc<Notify>,
     pub(crate) gate: Arc<Notify>,
 }
 
@@ -31,6 +31,13 @@ impl World {
         *count += 1;
         self.begun.notify_one();
         *count
+    }
+
+    /// Waits until there were so many calls in all.
+    pub(crate) async fn called(&self, times: u32) {
+        while self.calls().iter().sum::<u32>() < times {
+            self.begun.notified().await;
+        }
     }
 
     /// Forgets every call, so that the next one is the first again.

@@ -93,7 +93,8 @@ fn a_cancel_stops_what_is_under_way_wherever_it_is() {
             let process = forge.process().await;
             let workflow = forge.workflow(json!([["a", kind, {"hang": true}], ["b", "effect", {}]]), &["a -> b"]).await;
             let run = forge.start(&process, workflow).await.record.id;
-            forge.world.begun.notified().await;
+            forge.world.called(1).await;
+            forge.world.reset();
             process.engine.cancel(forge.workspace, run).await.unwrap();
             let record = forge.ended(&process, run).await;
             assert_eq!((record.status, forge.attempts(run).await.as_str()), (RunStatus::Cancelled, "a:cancelled"), "{kind}");
