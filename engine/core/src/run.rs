@@ -194,14 +194,7 @@ impl Run {
         let incoming = &self.graph.step(step).incoming;
         let mut sources: Vec<StepIx> = incoming.iter().filter(|link| self.is_taken(link)).map(|link| link.step).collect();
         sources.dedup();
-        match sources.as_slice() {
-            [] => None,
-            [one] => self.output(*one),
-            several => {
-                let field = |step: &StepIx| Some((self.graph.step(*step).id.to_string(), (*self.output(*step)?).clone()));
-                Some(Arc::new(Value::Object(several.iter().filter_map(field).collect::<Map<_, _>>())))
-            }
-        }
+        (!sources.is_empty()).then(|| self.outputs(&sources))
     }
 
     fn decide(&self, input: Input, now: Timestamp) -> Result<Vec<Event>, Rejected> {
@@ -324,12 +317,22 @@ impl Run {
         Event::RunFinished { status, output: Arc::new(Value::Null), error }
     }
 
-    /// What the run puts out: the output of the step at its end, or an object by node id when it has several ends.
+    /// What the run puts out: the output of the step at its end, or an object by node id when it has several ends. An end
+    /// is a step from which no edge is drawn; when none of these was reached, one that left by a port without an edge.
     fn result(&self) -> Arc<Value> {
-        let is_end = |step: &StepIx| !self.graph.step(*step).outgoing.iter().any(|link| self.leaves_by(*step, &link.port));
         let went_on = |step: &StepIx| self.port(*step).is_some();
-        let ends: Vec<StepIx> = self.graph.steps().map(|(ix, _)| ix).filter(went_on).filter(is_end).collect();
-        match ends.as_slice() {
+        let is_last = |step: &StepIx| self.graph.step(*step).outgoing.is_empty();
+        let leads_nowhere = |step: &StepIx| !self.graph.step(*step).outgoing.iter().any(|link| self.leaves_by(*step, &link.port));
+        let ends = |is_end: &dyn Fn(&StepIx) -> bool| -> Vec<StepIx> {
+            self.graph.steps().map(|(ix, _)| ix).filter(went_on).filter(|step| is_end(step)).collect()
+        };
+        let last = ends(&is_last);
+        self.outputs(&if last.is_empty() { ends(&leads_nowhere) } else { last })
+    }
+
+    /// One step's output, or an object by node id when there are several.
+    fn outputs(&self, steps: &[StepIx]) -> Arc<Value> {
+        match steps {
             [] => Arc::new(Value::Null),
             [one] => self.output(*one).unwrap_or_default(),
             several => {

@@ -77,6 +77,10 @@ impl Scope {
                 [Segment::Key(id), Segment::Key(output), rest @ ..] if output == "output" => {
                     self.steps.get(&NodeId::from(id.as_str())).map(|value| walk(value, rest)).unwrap_or_default()
                 }
+                [Segment::Key(id)] => match self.steps.get(&NodeId::from(id.as_str())) {
+                    Some(output) => serde_json::json!({ "output": **output }),
+                    None => Value::Null,
+                },
                 _ => Value::Null,
             },
             Root::Secrets => match path {

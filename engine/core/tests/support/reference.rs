@@ -50,11 +50,16 @@ impl<'p> Reference<'p> {
         (0..self.plan.nodes.len()).filter(ends_the_run).collect()
     }
 
-    /// What a run that completes puts out: what its last nodes put out.
+    /// What a run that completes puts out: what the nodes without an edge put out, or else those that left by none.
     pub(crate) fn output(&self) -> Value {
         let goes_on = |node: usize, port| self.plan.edges.iter().any(|(from, by, _)| *from == node && *by == port);
-        let is_end = |node: &usize| self.left(*node).is_some_and(|(port, _)| !goes_on(*node, port));
-        self.one_or_many((0..self.plan.nodes.len()).filter(is_end).collect()).unwrap_or_default()
+        let has_edge = |node: usize| self.plan.edges.iter().any(|(from, _, _)| *from == node);
+        let left: Vec<usize> = (0..self.plan.nodes.len()).filter(|node| self.left(*node).is_some()).collect();
+        let mut ends: Vec<usize> = left.iter().copied().filter(|node| !has_edge(*node)).collect();
+        if ends.is_empty() {
+            ends = left.into_iter().filter(|node| self.left(*node).is_some_and(|(port, _)| !goes_on(*node, port))).collect();
+        }
+        self.one_or_many(ends).unwrap_or_default()
     }
 
     fn work_out(&self, node: usize) -> Fate {
