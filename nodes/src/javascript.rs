@@ -4,6 +4,7 @@
 //! memory than there is, and nothing inside an engine stops that. So scripts run in children (`worker`) that the kernel limits
 //! and that are killed when they take too long; `pool` keeps a few of them. Plain paths never go there.
 
+mod confine;
 mod path;
 mod pool;
 mod position;

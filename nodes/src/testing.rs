@@ -158,11 +158,14 @@ pub(crate) fn allowing(networks: &str) -> Services {
     })
 }
 
-/// A folder for this test process, removed by the system with its other temporary files: tests of one process share it, and tell
-/// their files apart by their runs.
+/// Names the folder of another test process, which that process then uses.
+pub(crate) const WORK_DIR: &str = "FLOWFORGE_TEST_WORK_DIR";
+
+/// A folder for this test process: its tests share it, and tell their files apart by their runs.
 pub(crate) fn work_dir() -> PathBuf {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path().join("work")
+    let own = || FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path().to_owned();
+    std::env::var_os(WORK_DIR).map_or_else(own, PathBuf::from).join("work")
 }
 
 /// A step of this kind in a run that has cloned the remote.

@@ -1,12 +1,17 @@
 //! Commands in the real sandbox, well-behaved ones and others.
 
+use std::{
+    io::{self, BufRead, Write},
+    process,
+};
+
 use flowforge_core::node::Stream;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     SandboxPolicy,
-    testing::{Bench, allowing, cloned, remote::Remote, tree_of},
+    testing::{Bench, WORK_DIR, allowing, cloned, remote::Remote, tree_of},
 };
 
 fn bench() -> Bench {
@@ -144,6 +149,45 @@ async fn what_takes_too_long_is_ended_with_everything_it_started() {
         () = cancelled.log.says("beats", 3) => {}
     }
     nothing_beats(&bench).await;
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_server_that_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = process::Command::new(std::env::current_exe().unwrap());
+    server.args(["--exact", "command::tests::a_server_to_be_killed", "--ignored", "--nocapture"]).env(WORK_DIR, folder.path());
+    let mut server = server.stdout(process::Stdio::piped()).spawn().unwrap();
+    let lines = io::BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let tree = lines.filter_map(|line| line.split_once("it beats in ").map(|(_, tree)| PathBuf::from(tree))).next().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    // The kernel ends the sandbox in its own time, which is short.
+    let beat = || std::fs::metadata(tree.join("beat")).unwrap().len();
+    let mut before = beat();
+    let still = (0..100).any(|_| {
+        let counted = process::Command::new("python3").args(["-c", "for n in range(1000000): pass"]).status().unwrap();
+        assert!(counted.success());
+        std::mem::replace(&mut before, beat()) == beat()
+    });
+    assert!(still, "what the command started goes on");
+}
+
+#[tokio::test]
+#[ignore = "another test starts it in a process of its own, and kills that"]
+async fn a_server_to_be_killed() {
+    let bench = bench();
+    let script =
+        "(setsid sh -c 'while :; do date >>beat; done' &) ; until test -s beat; do :; done; echo beats; while :; do :; done";
+    tokio::select! {
+        ended = bench.run(json!({"run": script})) => panic!("{ended:?}"),
+        () = says_where(&bench) => {}
+    }
+}
+
+async fn says_where(bench: &Bench) {
+    bench.log.says("beats", 1).await;
+    writeln!(io::stdout(), "it beats in {}", tree_of(bench).display()).unwrap();
+    std::future::pending().await
 }
 
 /// The file stays as it is while another command counts to a million.

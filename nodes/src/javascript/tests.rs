@@ -62,6 +62,27 @@ async fn a_script_sees_nothing_of_the_machine() {
 }
 
 #[tokio::test]
+async fn a_worker_has_no_rights_no_network_and_no_environment() {
+    let js = javascript(5.0, 1);
+    js.evaluate("1", &json!({})).await.unwrap();
+    let process = std::path::PathBuf::from(format!("/proc/{}", js.pool.idle_pids()[0]));
+    let status = std::fs::read_to_string(process.join("status")).unwrap();
+    let field = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)).unwrap().split_whitespace().next().unwrap().to_owned()
+    };
+    assert_ne!(field("Uid:"), "0");
+    assert_eq!(field("NoNewPrivs:"), "1");
+    let limits = std::fs::read_to_string(process.join("limits")).unwrap();
+    let limit = |name: &str| {
+        limits.lines().find_map(|line| line.strip_prefix(name)).unwrap().split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(limit("Max address space"), (512_u64 << 20).to_string());
+    assert_eq!((limit("Max core file size"), limit("Max file size")), ("0".to_owned(), "0".to_owned()));
+    let lines = std::fs::read_to_string(process.join("net/route")).unwrap().lines().count();
+    assert!(lines <= 1, "it has routes");
+}
+
+#[tokio::test]
 async fn more_scripts_than_workers_wait_their_turn() {
     let js = javascript(5.0, 2);
     let all = (0..40).map(|n| {
@@ -75,7 +96,8 @@ async fn more_scripts_than_workers_wait_their_turn() {
 async fn a_worker_that_died_while_idle_is_replaced() {
     let js = javascript(5.0, 1);
     assert_eq!(js.evaluate("1", &json!({})).await, Ok(json!(1)));
-    js.pool.kill_idle().await;
+    let pid = js.pool.idle_pids()[0].to_string();
+    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
     assert_eq!(js.evaluate("2", &json!({})).await, Ok(json!(2)));
 }
 
