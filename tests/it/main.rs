@@ -25,3 +25,4 @@ mod job;
 mod setup;
 mod sse;
 mod tidy;
+mod workflows;

@@ -67,7 +67,7 @@ const DOORS: &[Door] = &[
     },
     Door {
         words: &["println!", "eprintln!"],
-        looks_at: &["engine", "nodes", "migrations", "api/src/routes", "api/src/auth"],
+        looks_at: &["engine/src", "nodes/src", "migrations", "api/src/routes", "api/src/auth"],
         except: &["nodes/src/javascript"],
         because: "a server speaks through tracing; only commands print",
     },

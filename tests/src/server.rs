@@ -143,6 +143,8 @@ pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(folder).env("FLOWFORGE_DATA_DIR", folder.join("data"));
     command.env("FLOWFORGE_EGRESS_ALLOW", "127.0.0.0/8").env("FLOWFORGE_SECRET_GIT_PASSWORD", crate::Remote::PASSWORD);
+    let credential = format!("{}:{}", crate::Remote::USER, crate::Remote::PASSWORD);
+    command.env("FLOWFORGE_SECRET_GIT_CREDENTIAL", credential);
     // Runs of a killed server are taken over soon.
     command.env("FLOWFORGE_LEASE_MS", "3000").kill_on_drop(true);
     command
