@@ -1,4 +1,4 @@
-// The workflow of the README's pictures: a form, a filter, a choice, a command that fails once, and a join.
+// The workflow of the README's pictures: a form, a filter, a choice, a command that is tried twice, and a join.
 
 const commits = [
   { kind: 'feature', text: 'Retry from any step' },
@@ -6,10 +6,11 @@ const commits = [
   { kind: 'feature', text: 'Fold groups on the canvas' },
 ]
 
-const build = `if [ ! -e tried ]; then
-  touch tried
-  echo "linker was killed, out of memory" >&2
-  exit 1
+// The first attempt finds no machine and runs into its timeout; the second one builds.
+const build = `if [ ! -e asked ]; then
+  touch asked
+  echo "waiting for a free machine"
+  sleep 60
 fi
 for crate in core engine nodes api; do
   echo "   Compiling flowforge-$crate"
@@ -25,40 +26,47 @@ const nodes = [
     position: { x: 0, y: 120 },
     params: { fields: [{ name: 'version', label: 'Version', required: true }] },
   },
-  { id: 'commits', type: 'set', name: 'Commits since', position: { x: 300, y: 40 }, params: { value: commits } },
+  { id: 'commits', type: 'set', name: 'Commits since', position: { x: 280, y: 20 }, params: { value: commits } },
   {
     id: 'features',
     type: 'filter',
     name: 'Only features',
-    position: { x: 600, y: 40 },
+    position: { x: 560, y: 20 },
     params: { items: '{{ steps.commits.output }}', expression: "item.kind === 'feature'" },
   },
   {
     id: 'enough',
     type: 'condition',
     name: 'Anything new?',
-    position: { x: 900, y: 40 },
+    position: { x: 840, y: 20 },
     params: { expression: 'input.length > 0' },
   },
   {
     id: 'build',
     type: 'command',
     name: 'Build',
-    position: { x: 1220, y: -60 },
+    position: { x: 1160, y: -96 },
     params: { run: build },
     retry: { max_attempts: 3, backoff: 'exponential', initial_ms: 800 },
+    timeout_s: 2,
   },
-  { id: 'settle', type: 'delay', name: 'Let caches settle', position: { x: 600, y: 220 }, params: { seconds: 2 } },
+  { id: 'settle', type: 'delay', name: 'Let caches settle', position: { x: 560, y: 240 }, params: { seconds: 3 } },
   {
     id: 'notes',
     type: 'transform',
     name: 'Write the notes',
-    position: { x: 1540, y: 40 },
+    position: { x: 1440, y: 150 },
     params: {
       code: "const lines = steps.features.output.map((one) => '- ' + one.text)\nreturn { title: 'Version ' + trigger.version, notes: lines.join('\\n') }",
     },
   },
-  { id: 'nothing', type: 'set', name: 'Nothing to release', position: { x: 1220, y: 140 }, params: { value: null } },
+  {
+    id: 'nothing',
+    type: 'set',
+    name: 'Nothing to release',
+    position: { x: 1160, y: 40 },
+    params: { value: 'Nothing new since the last release.' },
+  },
 ]
 
 const edges = [
