@@ -232,6 +232,7 @@ impl Engine {
     /// Leaves in good order: claims nothing more, lets steps end within the grace, hands back what is left.
     pub async fn shutdown(&self) {
         self.shared.leaving.cancel();
+        self.shared.drop_prepared();
         let drained = async {
             while self.shared.is_working() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -292,7 +293,7 @@ impl Engine {
             self.shared.take_prepared(run);
             return Err(Error::Busy);
         }
-        let record = accepted.await.unwrap_or_else(|_| Err(Error::Storage("the run's owner stopped".to_owned())))?;
+        let record = accepted.await.unwrap_or_else(|_| Err(Error::Busy))?;
         Ok(Started { record, is_new: true, ended: Some(ended) })
     }
 

@@ -306,9 +306,7 @@ impl Owner {
         if self.run.next_wake().is_some_and(|at| at <= now) && !self.shared.is_leaving() {
             self.apply(Input::Wake, None);
         }
-        if self.show_at.is_some_and(|at| at <= clock::monotonic()) {
-            self.draft.write_all_begun(&self.compiled.graph);
-        } else if self.shared.is_leaving() {
+        if self.shared.is_leaving() && !self.moment_to_show_came() {
             // The grace is over: what is still under way is stopped and begins again elsewhere.
             self.under_way.clear();
             self.aborts.clear();

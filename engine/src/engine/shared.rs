@@ -125,6 +125,11 @@ impl Shared {
         lock(&self.prepared).remove(&run)
     }
 
+    /// Lets go of runs that no commit has created yet: whoever asked for them is told that they were not accepted.
+    pub(crate) fn drop_prepared(&self) {
+        lock(&self.prepared).clear();
+    }
+
     /// Takes note that a run is owned here, until the answer is dropped.
     pub(crate) fn enlist(self: &Arc<Self>, run: RunId, bell: Arc<Notify>) -> Live {
         lock(&self.live).insert(run, bell);

@@ -13,11 +13,12 @@ use futures::{
 };
 
 use super::{
-    Begin, Ended, Owner,
+    Begin, Ended, Owner, SHOW_AFTER,
     log::{Line, StepLog},
     task::{Attempt, Surroundings},
 };
 use crate::{
+    clock,
     executor::Executed,
     queue::{Hint, Priority, StepRef},
 };
@@ -36,6 +37,7 @@ impl Owner {
 
     pub(super) fn take_line(&mut self, line: Line) {
         if matches!(self.run.state(line.step), StepState::Running { attempt, .. } if *attempt == line.attempt) {
+            self.show_at.get_or_insert_with(|| clock::monotonic() + SHOW_AFTER);
             self.draft.log(&self.compiled.graph, line.step, line.attempt, line.stream, line.text, line.at);
         }
     }

@@ -16,6 +16,9 @@ impl Owner {
             std::mem::take(&mut self.after_draft).into_iter().for_each(|begin| self.start(begin));
         }
         let lets_go = self.let_go_if_idle();
+        if self.moment_to_show_came() {
+            self.draft.write_all_begun(&self.compiled.graph);
+        }
         if self.draft.is_empty() || self.may_wait() {
             return;
         }
@@ -26,14 +29,20 @@ impl Owner {
         let has_effects = self.draft.has_effects();
         let delta = self.draft.take(self.id, guard);
         let answer = self.shared.committer.submit(delta).await;
-        self.show_at = None;
+        if !self.draft.has_unwritten() {
+            self.show_at = None;
+        }
         self.commit = Some(Commit { answer, then: std::mem::take(&mut self.after_draft), has_effects, lets_go });
     }
 
     /// Log lines alone are gathered for a moment.
     fn may_wait(&self) -> bool {
-        let moment_came = self.show_at.is_none_or(|at| at <= clock::monotonic());
-        self.draft.has_only_logs() && self.draft.rows() < LARGE_DRAFT && !moment_came
+        self.draft.has_only_logs() && self.draft.rows() < LARGE_DRAFT && self.show_at.is_some() && !self.moment_to_show_came()
+    }
+
+    /// Whether what has begun and what was logged has to be written now, for those who watch.
+    pub(super) fn moment_to_show_came(&self) -> bool {
+        self.show_at.is_some_and(|at| at <= clock::monotonic())
     }
 
     /// A run that waits for long needs no owner; nor does any run when the process leaves.

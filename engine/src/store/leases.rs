@@ -73,6 +73,13 @@ impl Store {
         Ok(())
     }
 
+    /// Ends the lease of a step that is not to be executed any more.
+    pub(crate) async fn end_lease(&self, step: &StepRef, epoch: i64) -> Result<()> {
+        let sql = "DELETE FROM step_leases WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND epoch = $5";
+        self.execute(sql.to_owned(), step_values(step, epoch.into())).await?;
+        Ok(())
+    }
+
     /// Whether a dispatched step is still leased under an epoch.
     pub(crate) async fn holds_step(&self, step: &StepRef, epoch: i64) -> Result<bool> {
         let sql =

@@ -53,6 +53,10 @@ async fn claimed(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) {
         match attempt(shared, step, lease).await {
             Ok(Some(report)) => send(shared, step, lease.epoch, report).await,
             Ok(None) => hand_back(shared, step, lease.epoch).await,
+            // The run has gone on without this attempt, or cannot be read, which its owner finds out for itself.
+            Err(Error::Fenced | Error::Invalid(_) | Error::Inconsistent { .. } | Error::NotFound(_)) => {
+                end(shared, step, lease.epoch).await
+            }
             Err(fault) => {
                 tracing::warn!(run = %step.run, node = %step.node, %fault, "the step could not be read; handing it back");
                 tokio::time::sleep(AGAIN).await;
@@ -137,6 +141,12 @@ async fn send(shared: &Arc<Shared>, step: &StepRef, epoch: i64, report: Report) 
 async fn hand_back(shared: &Shared, step: &StepRef, epoch: i64) {
     if let Err(fault) = shared.store.release_step(step, epoch).await {
         tracing::warn!(run = %step.run, node = %step.node, %fault, "the step was not handed back; its lease will run out");
+    }
+}
+
+async fn end(shared: &Shared, step: &StepRef, epoch: i64) {
+    if let Err(fault) = shared.store.end_lease(step, epoch).await {
+        tracing::warn!(run = %step.run, node = %step.node, %fault, "the lease was not ended; it will run out");
     }
 }
 

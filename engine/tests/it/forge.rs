@@ -106,9 +106,14 @@ impl Forge {
 
     /// Saves a workflow: nodes as `[id, type, params]` with what else they have, edges as `a -> b` or `a port -> b`.
     pub(crate) async fn workflow(&self, nodes: Value, edges: &[&str]) -> WorkflowId {
+        self.workflow_with(nodes, edges, json!({})).await
+    }
+
+    /// The same with settings.
+    pub(crate) async fn workflow_with(&self, nodes: Value, edges: &[&str], settings: Value) -> WorkflowId {
         let nodes: Vec<Value> = nodes.as_array().unwrap().iter().map(node).collect();
         let edges: Vec<Value> = edges.iter().map(|edge| self::edge(edge)).collect();
-        let graph = json!({ "nodes": nodes, "edges": edges });
+        let graph = json!({ "nodes": nodes, "edges": edges, "settings": settings });
         let new = NewVersion { graph, note: String::new(), created_by: None, at: self.store.now().await.unwrap() };
         self.store.create_workflow(self.workspace, "test".to_owned(), String::new(), new).await.unwrap().id
     }

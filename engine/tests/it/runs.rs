@@ -2,6 +2,7 @@
 
 use flowforge_core::{RunStatus, StepStatus};
 use flowforge_engine::Error;
+use futures::StreamExt;
 use serde_json::{Value, json};
 
 use crate::forge::{Forge, on_every_database, shown};
@@ -115,6 +116,42 @@ fn what_is_under_way_for_a_while_is_shown() {
         assert_eq!(forge.steps(run).await[0].status, StepStatus::Running);
         forge.world.gate.notify_one();
         assert_eq!(forge.ended(&process, run).await.status, RunStatus::Completed);
+        forge.check_record(&process, run).await;
+    });
+}
+
+#[test]
+fn a_run_that_takes_too_long_fails_and_stops_what_is_under_way() {
+    on_every_database(async |forge| {
+        let process = forge.process().await;
+        for kind in ["effect", "job"] {
+            let nodes = json!([["a", kind, {"hang": true}], ["b", "effect", {}]]);
+            let workflow = forge.workflow_with(nodes, &["a -> b"], json!({"timeout_s": 1})).await;
+            let record = forge.run(&process, workflow).await;
+            assert_eq!(
+                (shown(&record).as_str(), forge.attempts(record.id).await.as_str()),
+                ("failed RUN_TIMEOUT at None", "a:cancelled")
+            );
+            forge.check_record(&process, record.id).await;
+            forge.world.reset();
+        }
+    });
+}
+
+#[test]
+fn a_step_under_way_is_shown_however_busy_its_run_is() {
+    on_every_database(async |forge| {
+        let process = forge.process().await;
+        let retry = json!({"retry": {"max_attempts": 100, "backoff": "linear", "initial_ms": 30, "max_ms": 30}});
+        let nodes = json!([["slow", "effect", {"hang": true}], ["busy", "flaky", {"fails": 99}, retry]]);
+        let workflow = forge.workflow(nodes, &[]).await;
+        let run = forge.start(&process, workflow).await.record.id;
+        let mut feed = Box::pin(process.engine.feed(forge.workspace, run, 0));
+        let shown = async { while feed.next().await.unwrap().unwrap().node != Some("slow".into()) {} };
+        shown.await;
+        assert_ne!(forge.store.run(forge.workspace, run).await.unwrap().status, RunStatus::Completed);
+        process.engine.cancel(forge.workspace, run).await.unwrap();
+        forge.ended(&process, run).await;
         forge.check_record(&process, run).await;
     });
 }
