@@ -1,7 +1,5 @@
 //! Errors as callers see them: RFC 9457 problems. One match turns the engine's errors into status codes.
 
-use std::borrow::Cow;
-
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -11,7 +9,7 @@ use flowforge_engine::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::request_id;
+use crate::{codes, request_id};
 
 /// The answers of handlers.
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -21,7 +19,7 @@ pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 #[error("{detail}")]
 pub(crate) struct ApiError {
     status: StatusCode,
-    code: Cow<'static, str>,
+    code: &'static str,
     detail: String,
     problems: Vec<Problem>,
     retry_after_s: Option<u64>,
@@ -30,7 +28,8 @@ pub(crate) struct ApiError {
 impl ApiError {
     /// A problem with a stable code and a sentence for people: what happened, where, what to do.
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), problems: Vec::new(), retry_after_s: None }
+        debug_assert!(codes::is_explained(code), "`{code}` is not in codes.rs");
+        Self { status, code, detail: detail.into(), problems: Vec::new(), retry_after_s: None }
     }
 
     /// The request is not acceptable.
@@ -82,8 +81,8 @@ impl ApiError {
     }
 
     /// The stable code.
-    pub(crate) fn code(&self) -> &str {
-        &self.code
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
     }
 }
 
@@ -111,7 +110,7 @@ impl IntoResponse for ApiError {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: &self.detail,
-            code: &self.code,
+            code: self.code,
             problems: &self.problems,
         };
         let mut response = (self.status, serde_json::to_vec(&body).unwrap_or_default()).into_response();

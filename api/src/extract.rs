@@ -1,5 +1,7 @@
 //! What handlers take from a request, each refusal a clear problem.
 
+use std::time::Duration;
+
 use axum::{
     RequestExt,
     body::Bytes,
@@ -8,12 +10,16 @@ use axum::{
 };
 use flowforge_engine::PageRequest;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::error::{ApiError, Result};
 
 /// The largest body that is read.
 pub(crate) const BODY_LIMIT: usize = 25 << 20;
+
+/// How long a body may take to come.
+const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// A JSON body.
 #[derive(Debug)]
@@ -39,7 +45,7 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         refuse_announced_size(&request)?;
         let is_json = is_json(&request);
-        let bytes: Bytes = request.extract().await.map_err(unreadable)?;
+        let bytes: Bytes = timeout(BODY_TIME, request.extract()).await.map_err(|_| too_slow())?.map_err(unreadable)?;
         if is_json || bytes.is_empty() {
             return Ok(Self(bytes));
         }
@@ -65,6 +71,11 @@ fn unreadable(fault: BytesRejection) -> ApiError {
         return too_large();
     }
     ApiError::bad_request("unreadable_body", "the body broke off before its end")
+}
+
+fn too_slow() -> ApiError {
+    let detail = format!("the body did not come within {} s", BODY_TIME.as_secs());
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
 }
 
 fn too_large() -> ApiError {

@@ -12,6 +12,7 @@ mod app;
 mod assets;
 mod auth;
 pub mod cli;
+mod codes;
 mod config;
 mod error;
 mod examples;

@@ -1,7 +1,8 @@
 //! One process at a time in a data folder: two would each believe that the database is theirs alone.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    os::unix::fs::DirBuilderExt,
     path::Path,
 };
 
@@ -20,7 +21,7 @@ impl DataLock {
     /// When it cannot be written, or another process works in it.
     pub(crate) fn claim(folder: &Path) -> Result<Self, Failure> {
         let place = folder.display();
-        fs::create_dir_all(folder).map_err(Failure::during(format!("the data folder {place} cannot be made")))?;
+        make_folder(folder)?;
         let options = || OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"));
         let file = options().map_err(Failure::during(format!("the data folder {place} cannot be written")))?;
         match file.try_lock() {
@@ -32,6 +33,15 @@ impl DataLock {
             Err(TryLockError::Error(cause)) => Err(Failure(format!("the data folder {place} cannot be locked: {cause}"))),
         }
     }
+}
+
+/// Makes the data folder, for this user only: it holds keys and whatever workflows work on.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(Failure::during(format!("the data folder {} cannot be made", folder.display())))
 }
 
 #[cfg(test)]

@@ -9,16 +9,21 @@ use axum::{
     middleware::{from_fn, map_response},
     response::{IntoResponse, Response},
 };
+use serde_json::{Map, Value};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+    openapi::{
+        extensions::Extensions,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
     assets,
+    codes::CODES,
     error::{ApiError, GraphProblem},
     extract::BODY_LIMIT,
     request_id,
@@ -30,7 +35,7 @@ use crate::{
 #[openapi(
     info(title = "FlowForge", description = "Durable workflows: save a graph, run it, watch it. Errors are RFC 9457 problems \
         with a stable `code`; lists are read with `limit` and `cursor`; times are RFC 3339 in UTC."),
-    modifiers(&Bearer),
+    modifiers(&Bearer, &Problems),
     security(("bearer" = [])),
     components(schemas(GraphProblem, runs::RunError)),
 )]
@@ -43,6 +48,16 @@ impl Modify for Bearer {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
         scheme.bearer_format = Some("JWT".to_owned());
         document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// `/docs` explains the problems; OpenAPI has no place of its own for them.
+struct Problems;
+
+impl Modify for Problems {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let codes: Map<_, _> = CODES.iter().map(|(code, meaning)| ((*code).to_owned(), Value::from(*meaning))).collect();
+        document.extensions = Some(Extensions::builder().add("x-problems", codes).build());
     }
 }
 
@@ -89,6 +104,7 @@ pub(crate) fn document_json() -> &'static str {
 /// Answers every request.
 pub(crate) fn router(app: App) -> Router {
     let (table, _) = table().split_for_parts();
+    let csrf = same_site(app.settings.public_url.as_deref()).with_rejection_response(|_| cross_site());
     table
         .merge(docs::routes())
         .fallback(elsewhere)
@@ -96,7 +112,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CompressionLayer::new())
-        .layer(CsrfLayer::new().with_rejection_response(|_| cross_site()))
+        .layer(csrf)
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
         .layer(map_response(security::harden))
         .layer(from_fn(request_id::layer))
@@ -115,6 +131,19 @@ async fn elsewhere(State(_): State<App>, request: Request) -> Response {
 async fn method_not_allowed() -> ApiError {
     let detail = "the route does not know this method; /docs lists those it knows";
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+/// A proxy may change the host, so pages from the public address are told from others by that address too.
+fn same_site(public_url: Option<&str>) -> CsrfLayer {
+    let public = public_url.map(|url| url.trim_end_matches('/'));
+    match public.map(|url| CsrfLayer::new().add_trusted_origin(url)) {
+        Some(Ok(layer)) => layer,
+        Some(Err(fault)) => {
+            tracing::warn!("--public-url is not the origin of pages, like https://forge.example.org: {fault}");
+            CsrfLayer::new()
+        }
+        None => CsrfLayer::new(),
+    }
 }
 
 /// Another site's page may not act in the name of whoever is signed in here.

@@ -105,16 +105,22 @@ fn version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?, numbers.next()?))
 }
 
+/// A folder that is not there yet is tried where it would be made.
 fn folder(path: &Path) -> Finding {
     let place = path.display();
-    let tried = std::fs::create_dir_all(path).and_then(|()| tempfile::tempfile_in(path));
-    match tried {
+    let there = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+    match tempfile::tempfile_in(there) {
         Ok(_) => Finding::new("data folder", Level::Good, format!("{place} can be written")),
         Err(fault) => Finding::new("data folder", Level::Missing, format!("{place} cannot be written: {fault}")),
     }
 }
 
 async fn database(data: &Data) -> Vec<Finding> {
+    if let Ok(Location::Sqlite(path)) = data.location()
+        && !path.exists()
+    {
+        return vec![Finding::new("database", Level::Good, format!("SQLite, to be made in {}", path.display()))];
+    }
     match reach(data).await {
         Err(failure) => vec![Finding::new("database", Level::Missing, failure.to_string())],
         Ok(store) => match store.location() {

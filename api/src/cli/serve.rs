@@ -16,7 +16,7 @@ use crate::{
     config::{Role, Serve},
     examples,
     failure::Failure,
-    lock::DataLock,
+    lock::{DataLock, make_folder},
     router,
 };
 
@@ -27,12 +27,13 @@ const HAND_BACK: Duration = Duration::from_secs(19);
 
 pub(super) async fn serve(settings: Serve) -> Result<ExitCode, Failure> {
     let _lock = claim(&settings)?;
+    let listener = if settings.role == Role::Worker { None } else { Some(bind(settings.listen).await?) };
     let store = app::open_store(&settings.data).await?;
     let stop = stop_signal()?;
     let engine = app::open_engine(store, &settings.data, &settings.work, settings.role != Role::Api).await?;
-    match settings.role {
-        Role::Worker => work(&engine, stop).await,
-        Role::All | Role::Api => listen(engine.clone(), settings, stop).await?,
+    match listener {
+        None => work(&engine, stop).await,
+        Some(listener) => listen(listener, engine.clone(), settings, stop).await?,
     }
     if timeout(HAND_BACK, engine.shutdown()).await.is_err() {
         tracing::warn!("the engine did not stop in time; other workers take its runs over when its lease ends");
@@ -49,25 +50,30 @@ fn claim(settings: &Serve) -> Result<Option<DataLock>, Failure> {
         }
         Location::Sqlite(_) => DataLock::claim(&settings.data.data_dir).map(Some),
         Location::Postgres(_) => {
-            let made = std::fs::create_dir_all(&settings.data.data_dir);
-            made.map_err(Failure::during(format!("the data folder {} cannot be made", settings.data.data_dir.display())))?;
+            make_folder(&settings.data.data_dir)?;
             Ok(None)
         }
     }
 }
 
+/// Before anything else, so that a port that is taken is told before a run is touched.
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(Failure::during(format!("cannot listen on {address}")))
+}
+
 async fn work(engine: &Engine, stop: impl Future<Output = ()>) {
-    println!(
-        "FlowForge works on the runs of {}.",
-        if matches!(engine.store().location(), Location::Postgres(_)) { "PostgreSQL" } else { "SQLite" }
-    );
+    let postgres = matches!(engine.store().location(), Location::Postgres(_));
+    println!("FlowForge works on the runs of {}.", if postgres { "PostgreSQL" } else { "SQLite" });
     stop.await;
 }
 
-async fn listen(engine: Engine, settings: Serve, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
-    let address = settings.listen;
-    let listener = TcpListener::bind(address).await.map_err(Failure::during(format!("cannot listen on {address}")))?;
-    let address = listener.local_addr().map_err(Failure::during(address))?;
+async fn listen(
+    listener: TcpListener,
+    engine: Engine,
+    settings: Serve,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    let address = listener.local_addr().map_err(Failure::during("the address cannot be told"))?;
     let app = App::new(engine, Serve { listen: address, ..settings })?;
     first_owner(&app).await?;
     announce(&app).await?;

@@ -6,6 +6,9 @@ const element = (tag, props = {}, ...children) => {
   return node;
 };
 
+/** Words between backticks are set as code. */
+const prose = (text) => (text ?? "").split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));
+
 const anchor = (text) => text.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "").toLowerCase();
 const nameOf = (ref) => ref.split("/").pop();
 
@@ -28,7 +31,8 @@ function fields(schema) {
   const rows = parts.flatMap((part) =>
     Object.entries(part.properties).map(([name, field]) => {
       const label = (part.required ?? []).includes(name) ? name : `${name}?`;
-      return row(label, ...shape(field), field.description ? ` · ${field.description}` : null);
+      const about = field.description ?? field.oneOf?.find((one) => one.description)?.description;
+      return row(label, ...shape(field), ...(about ? prose(` · ${about}`) : []));
     }),
   );
   return rows.length ? element("table", {}, ...rows) : null;
@@ -41,18 +45,18 @@ function body(title, content) {
 
 function operation(path, method, spec) {
   const parameters = (spec.parameters ?? []).map((one) =>
-    row(one.required ? one.name : `${one.name}?`, `${one.in}, `, ...shape(one.schema), one.description ? ` · ${one.description}` : null),
+    row(one.required ? one.name : `${one.name}?`, `${one.in}, `, ...shape(one.schema), ...(one.description ? prose(` · ${one.description}`) : [])),
   );
   const answers = Object.entries(spec.responses ?? {}).map(([status, answer]) => {
     const media = Object.values(answer.content ?? {})[0];
-    return row(status, answer.description || null, answer.description && media ? " · " : null, ...(media ? shape(media.schema) : []));
+    return row(status, ...prose(answer.description), answer.description && media ? " · " : null, ...(media ? shape(media.schema) : []));
   });
   return element(
     "section",
     { id: anchor(`${method}-${path}`) },
     element("h3", {}, element("span", { className: "method" }, method.toUpperCase()), path),
-    spec.summary ? element("p", {}, spec.summary) : null,
-    spec.description && spec.description !== spec.summary ? element("p", {}, spec.description) : null,
+    spec.summary ? element("p", {}, ...prose(spec.summary)) : null,
+    spec.description && spec.description !== spec.summary ? element("p", {}, ...prose(spec.description)) : null,
     spec.security?.some((one) => Object.keys(one).length === 0) ? element("p", {}, "Needs no access token.") : null,
     parameters.length ? element("h4", {}, "Parameters") : null,
     parameters.length ? element("table", {}, ...parameters) : null,
@@ -64,14 +68,14 @@ function operation(path, method, spec) {
 
 function schemaSection([name, schema]) {
   const heading = element("h3", {}, name);
-  const about = schema.description ? element("p", {}, schema.description) : null;
+  const about = schema.description ? element("p", {}, ...prose(schema.description)) : null;
   return element("section", { id: `schema-${anchor(name)}` }, heading, about, fields(schema) ?? element("p", {}, ...shape(schema)));
 }
 
 function draw(api) {
   const page = document.getElementById("page");
   const contents = document.getElementById("contents");
-  page.replaceChildren(element("h1", {}, `${api.info.title} ${api.info.version}`), element("p", {}, api.info.description ?? ""));
+  page.replaceChildren(element("h1", {}, `${api.info.title} ${api.info.version}`), element("p", {}, ...prose(api.info.description)));
   const groups = new Map();
   for (const [path, methods] of Object.entries(api.paths)) {
     for (const [method, spec] of Object.entries(methods)) {
@@ -83,7 +87,7 @@ function draw(api) {
   for (const [group, operations] of groups) {
     contents.append(element("h2", {}, group));
     for (const [path, method, spec] of operations) {
-      contents.append(element("a", { href: `#${anchor(`${method}-${path}`)}`, title: spec.summary ?? "" }, `${method.toUpperCase()} ${path}`));
+      contents.append(element("a", { href: `#${anchor(`${method}-${path}`)}`, title: spec.summary ?? "" }, `${method.toUpperCase()} ${path.replace("/api/v1", "")}`));
       page.append(operation(path, method, spec));
     }
   }
@@ -91,6 +95,11 @@ function draw(api) {
   for (const entry of Object.entries(api.components?.schemas ?? {})) {
     contents.append(element("a", { href: `#schema-${anchor(entry[0])}` }, entry[0]));
     page.append(schemaSection(entry));
+  }
+  contents.append(element("h2", {}, "problems"));
+  for (const [code, meaning] of Object.entries(api["x-problems"] ?? {})) {
+    contents.append(element("a", { href: `#problem-${code}` }, code));
+    page.append(element("section", { id: `problem-${code}` }, element("h3", {}, code), element("p", {}, ...prose(meaning))));
   }
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }

@@ -14,7 +14,7 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use flowforge_core::{RunId, UserId};
+use flowforge_core::{RunId, Timestamp, UserId};
 use flowforge_engine::FeedEvent;
 use futures::StreamExt;
 use serde::Deserialize;
@@ -96,8 +96,16 @@ fn data(run: RunId, event: FeedEvent) -> Map<String, Value> {
         fields.insert("attempt".to_owned(), attempt.into());
     }
     fields.insert("at".to_owned(), iso(event.at).into());
-    fields.extend(event.data);
+    fields.extend(event.data.into_iter().map(with_iso_time));
     fields
+}
+
+/// The feed has times as numbers; JSON for others has them as text everywhere.
+fn with_iso_time((name, value): (String, Value)) -> (String, Value) {
+    match value.as_i64() {
+        Some(at) if matches!(name.as_str(), "wake_at" | "retry_at") => (name, iso(Timestamp(at)).into()),
+        _ => (name, value),
+    }
 }
 
 /// Done when the server stops or the reader is signed out.
@@ -193,6 +201,13 @@ mod tests {
         for odd in ["", "one", "-1", "1.5", "9e99", "99999999999999999999", "1;drop"] {
             check(Some(odd), Some("7"), None);
         }
+    }
+
+    #[test]
+    fn times_are_texts() {
+        let told = with_iso_time(("wake_at".to_owned(), 1_795_158_000_123_i64.into()));
+        assert_eq!(told.1, "2026-11-20T07:00:00.123Z");
+        assert_eq!(with_iso_time(("wake_at".to_owned(), Value::Null)).1, Value::Null);
     }
 
     #[test]

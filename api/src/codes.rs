@@ -1,0 +1,53 @@
+//! Every problem code with what it means, for `/docs`: the `type` of a problem points there.
+
+/// The codes, in the order of the alphabet.
+pub(crate) const CODES: &[(&str, &str)] = &[
+    ("already_set_up", "Somebody owns this installation already."),
+    ("body_too_large", "The body is larger than 25 MB."),
+    ("body_too_slow", "The body did not come in time."),
+    ("busy", "Too much is waiting already; the same request may succeed later."),
+    ("cross_site_request", "A page of another site has sent the request."),
+    ("forbidden", "The role of the caller does not allow it."),
+    ("idempotency_conflict", "The idempotency key was used for another request."),
+    ("internal", "Something failed in the server; its log has the cause under the request id."),
+    ("invalid_body", "The body is JSON of another shape than the route takes."),
+    ("invalid_character", "The body holds the character U+0000."),
+    ("invalid_credentials", "The e-mail address or the password is not right."),
+    ("invalid_cursor", "The cursor of an event stream is not the id of an event."),
+    ("invalid_description", "The description is too long."),
+    ("invalid_email", "The e-mail address is none."),
+    ("invalid_graph", "The graph cannot be run; `problems` says all that is wrong with it, and where."),
+    ("invalid_idempotency_key", "The idempotency key is empty or too long."),
+    ("invalid_input", "A value is not acceptable."),
+    ("invalid_json", "The body is not JSON that can be read."),
+    ("invalid_name", "A name is empty, too long or holds control characters."),
+    ("invalid_note", "The note is too long."),
+    ("invalid_parameter", "A parameter after the `?` is not acceptable."),
+    ("invalid_password", "The password is too short or too long."),
+    ("invalid_setup_token", "The set-up token is not the one that the server printed at its last start."),
+    ("method_not_allowed", "The route does not know this method."),
+    ("not_found", "There is no such thing in this workspace."),
+    ("not_published", "The workflow has no published version."),
+    ("run_state", "The run is past the point where the request makes sense."),
+    ("too_many_requests", "The caller has asked too often; `Retry-After` says how long to wait."),
+    ("unauthenticated", "There is no access token, or it is not good any more."),
+    ("unreadable_body", "The body broke off before its end."),
+    ("unsupported_media_type", "The body is not announced as JSON."),
+    ("version_conflict", "Somebody has saved a version meanwhile; load it and save again."),
+    ("workflow_archived", "The workflow is archived and starts no runs."),
+];
+
+/// Whether a code is explained.
+pub(crate) fn is_explained(code: &str) -> bool {
+    CODES.iter().any(|(known, _)| *known == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_in_order_and_told_once() {
+        assert!(CODES.is_sorted_by(|(one, _), (next, _)| one < next));
+    }
+}
