@@ -110,13 +110,13 @@ impl Push {
         if answer.code == 0 {
             return Ok(());
         }
+        // The push may have landed and only its answer been lost; then it may have been repeated below us and refused.
+        if self.landed(tree, remote).await? {
+            return Ok(());
+        }
         let report = String::from_utf8_lossy(&answer.stdout);
         if let Some(line) = report.lines().find(|line| line.starts_with('!')) {
             return Err(self.rejected(line, &answer.stderr));
-        }
-        // The push may have landed and only its answer been lost.
-        if self.landed(tree, remote).await? {
-            return Ok(());
         }
         Err(network_fault("GIT_PUSH_FAILED", &format!("{} could not be pushed to", remote.url()), &answer))
     }

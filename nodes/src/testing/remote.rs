@@ -119,7 +119,12 @@ async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, hea
     }
     let lose = method == Method::POST && uri.path().ends_with("/git-receive-pack") && shared.loses.swap(false, Ordering::Relaxed);
     let response = backend(&shared.folder, &method, &uri, &headers, body).await;
-    if lose { respond(502, &[], "lost") } else { response }
+    if lose { respond(200, &[], cut()) } else { response }
+}
+
+/// The beginning of an answer, and then the end of the connection.
+fn cut() -> Body {
+    Body::from_stream(futures::stream::iter([Err::<Bytes, _>(std::io::Error::other("cut on purpose"))]))
 }
 
 /// Speaks CGI with git's own server.
