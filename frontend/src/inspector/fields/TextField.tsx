@@ -1,5 +1,5 @@
 import { PasswordInput, Textarea, TextInput } from '@mantine/core'
-import type { ChangeEvent } from 'react'
+import { useState, type ChangeEvent } from 'react'
 
 import { isTemplate } from '../schema'
 
@@ -12,6 +12,7 @@ const long: Record<Look, boolean> = { text: false, textarea: true, template: tru
 
 export function TextField(props: FieldProps & { look: Look }) {
   const { schema, value, path, required, onChange, look } = props
+  const [shown, setShown] = useState(false)
   // An emptied optional field is left out of the document rather than sent as "".
   const set = ({ currentTarget }: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) =>
     onChange?.(currentTarget.value === '' && !required ? undefined : currentTarget.value, path)
@@ -26,7 +27,9 @@ export function TextField(props: FieldProps & { look: Look }) {
     spellCheck: look === 'textarea',
     autoComplete: 'off',
   }
-  if (look === 'secret') return <PasswordInput {...shared} />
+  // What names a secret is none itself, and hiding it would only hide a typing error.
+  if (look === 'secret')
+    return <PasswordInput {...shared} visible={shown || isTemplate(text)} onVisibilityChange={setShown} />
   if (long[look]) return <Textarea {...shared} autosize minRows={look === 'textarea' ? 3 : 1} maxRows={12} />
   return <TextInput {...shared} />
 }
