@@ -1,11 +1,12 @@
 //! Sends a branch to the repository that the work tree came from.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use flowforge_core::node::{Context, Group, Lane, Node, NodeError, NodeSpec, Outcome, Stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::{
     egress::Egress,
@@ -13,6 +14,12 @@ use crate::{
     params::{Text, optional, or_default},
     services::Services,
 };
+
+/// The branch is locked over there.
+const BUSY: &str = "GIT_PUSH_BUSY";
+/// How long to wait for a lock over there to go away.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
 
 /// What to send.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -102,23 +109,31 @@ impl Push {
         format!("refs/remotes/origin/{}", self.branch)
     }
 
+    /// A push of an attempt that was killed may still be on its way over there and hold the branch; that passes.
     async fn send(&self, tree: &WorkTree, remote: &Remote) -> Result<(), NodeError> {
+        for pause in PAUSES {
+            match self.try_to_send(tree, remote).await {
+                Err(fault) if fault.code == BUSY => sleep(pause).await,
+                other => return other,
+            }
+        }
+        self.try_to_send(tree, remote).await
+    }
+
+    async fn try_to_send(&self, tree: &WorkTree, remote: &Remote) -> Result<(), NodeError> {
         let full = self.full();
         let lease = self.lease.as_ref().map(|lease| format!("--force-with-lease={full}:{lease}"));
         let git = remote.allow(Git::at(tree.path())).args(["push", "--porcelain", "--no-verify", "--no-follow-tags"]).args(lease);
         let answer = git.args(["--", remote.url(), &format!("{}:{full}", self.commit)]).answer().await?;
-        if answer.code == 0 {
-            return Ok(());
-        }
-        // The push may have landed and only its answer been lost; then it may have been repeated below us and refused.
-        if self.landed(tree, remote).await? {
+        // It may have landed and only its answer been lost; then it may have been repeated below us and refused.
+        if answer.code == 0 || self.landed(tree, remote).await? {
             return Ok(());
         }
         let report = String::from_utf8_lossy(&answer.stdout);
-        if let Some(line) = report.lines().find(|line| line.starts_with('!')) {
-            return Err(self.rejected(line, &answer.stderr));
-        }
-        Err(network_fault("GIT_PUSH_FAILED", &format!("{} could not be pushed to", remote.url()), &answer))
+        Err(match report.lines().find(|line| line.starts_with('!')) {
+            Some(line) => self.rejected(line, &answer.stderr),
+            None => network_fault("GIT_PUSH_FAILED", &format!("{} could not be pushed to", remote.url()), &answer),
+        })
     }
 
     async fn landed(&self, tree: &WorkTree, remote: &Remote) -> Result<bool, NodeError> {
@@ -129,6 +144,12 @@ impl Push {
 
     fn rejected(&self, line: &str, stderr: &str) -> NodeError {
         let why = line.split_once('[').map_or(line, |(_, why)| why).replace(']', "");
+        if why.contains("failed to update ref") || why.contains("cannot lock ref") || why.contains("failed to lock") {
+            return NodeError::retry(
+                BUSY,
+                format!("the branch `{}` is being changed by somebody else: {}", self.branch, git_said(stderr)),
+            );
+        }
         let hint = match &why {
             why if why.contains("stale info") => "it does not stand where it was last seen",
             why if why.contains("fetch first") || why.contains("non-fast-forward") => {
@@ -196,6 +217,20 @@ mod tests {
         remote.lose_an_answer();
         bench.output(json!({})).await;
         assert_eq!(remote.git("log --format=%s main..work").await, "More");
+    }
+
+    #[tokio::test]
+    async fn a_branch_that_is_locked_over_there_is_waited_for() {
+        let remote = Remote::start().await;
+        let bench = committed(&remote, "work").await;
+        // The lock of another push is gone when this one comes back.
+        let meet = "touch repo.git/refs/heads/work.lock
+            printf '#!/bin/sh\\ntest ! -e came || rm -f refs/heads/work.lock\\ntouch came\\n' >repo.git/hooks/pre-receive
+            chmod +x repo.git/hooks/pre-receive";
+        remote.shell(meet).await;
+        bench.output(json!({})).await;
+        assert_eq!(remote.git("log --format=%s main..work").await, "More");
+        assert_eq!(remote.shell("cat repo.git/came").await, "");
     }
 
     #[tokio::test]
