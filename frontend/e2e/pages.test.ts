@@ -44,6 +44,63 @@ test('a run that waits is watched live and cancelled from its page', async () =>
   })
 })
 
+const speaks = {
+  nodes: [
+    { id: 'start', type: 'trigger.manual', position: { x: 0, y: 0 }, params: {} },
+    {
+      id: 'talk',
+      type: 'command',
+      position: { x: 300, y: 0 },
+      params: { run: 'for i in $(seq 1 60); do echo "line $i"; sleep 0.1; done' },
+    },
+  ],
+  edges: [{ source: 'start', target: 'talk' }],
+}
+
+test('log lines are there while they are written, and a lost connection loses and doubles none', async () => {
+  const { page } = await visit(browser)
+  await scene(page, 'log', async () => {
+    await enter(page)
+    const call = await api(page)
+    const { id } = await call<Made>('POST', '/workflows', { name: `Speaks ${Date.now()}`, graph: speaks })
+    // The first streams are cut after a few frames, as a bad line would.
+    let cuts = 0
+    await page.route('**/events', async (route) => {
+      if (cuts >= 2) return route.continue()
+      cuts += 1
+      const answer = await route.fetch({ timeout: 0 }).catch(() => null)
+      const frames = (await answer?.text())?.split('\n\n') ?? []
+      await route.fulfill({
+        status: 200,
+        contentType: 'text/event-stream',
+        body: frames.slice(0, 5).join('\n\n') + '\n\nid: 9',
+      })
+    })
+    const run = await call<Made>('POST', `/workflows/${id}/runs`, { input: {} })
+    await page.goto(`/runs/${run.id}?step=talk&tab=log`)
+    await page.locator('[data-testid="run-status"] [data-state="completed"]').waitFor({ timeout: 30_000 })
+    await page.getByRole('tab', { name: 'Log 60' }).waitFor()
+    expect(cuts).toBe(2)
+  })
+})
+
+test('a log line is on screen before its step has ended', async () => {
+  const { page } = await visit(browser)
+  await scene(page, 'live', async () => {
+    await enter(page)
+    const call = await api(page)
+    const { id } = await call<Made>('POST', '/workflows', { name: `Speaks ${Date.now()}`, graph: speaks })
+    const run = await call<Made>('POST', `/workflows/${id}/runs`, { input: {} })
+    await page.goto(`/runs/${run.id}?step=talk&tab=log`)
+    await page.locator('.log-text').first().waitFor()
+    expect(await page.locator('[data-testid="run-status"] [data-state="running"]').count()).toBe(1)
+    await page.getByText('line 60', { exact: true }).waitFor()
+    const lines = await page.locator('.log-text').allTextContents()
+    const numbers = lines.map((line) => Number(line.replace('line ', '')))
+    expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index))
+  })
+})
+
 test('of two tabs the later save is refused, and nothing is overwritten', async () => {
   const { page } = await visit(browser)
   await scene(page, 'conflict', async () => {
