@@ -1,7 +1,5 @@
 //! The facade that HTTP uses: start, wait, cancel, watch.
 
-mod shared;
-
 use std::{sync::Arc, time::Duration};
 
 use flowforge_core::{Catalog, NodeId, RunId, RunStatus, WorkerId, WorkflowId, WorkspaceId, node::Evaluate, template::Secrets};
@@ -10,58 +8,27 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::shared::Shared;
 use crate::{
     clock::{self, Clock},
     committer::{Delta, Guard, NewRunRow, RunPatch},
     compiled::Compiled,
+    config::EngineConfig,
     error::{Error, Result},
     executor::storable,
     feed::{self, FeedEvent},
     owner::{Owner, Waiting},
     queue::{Hint, Priority, Queue, Receivers},
     record::RunRecord,
+    shared::Shared,
     store::{Store, inbox::Message},
-    worker,
+    worker::Worker,
 };
-
-/// The settings of a process's engine.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// How long a worker may be silent before its runs are taken over.
-    pub lease: Duration,
-    /// How often the sweeper looks.
-    pub sweep: Duration,
-    /// How long steps may go on when the process is asked to leave.
-    pub grace: Duration,
-    /// How many dispatched steps are executed at once.
-    pub lane_slots: usize,
-    /// How many runs are held in memory at once.
-    pub max_runs: usize,
-    /// Whether this process works on runs, or only accepts them.
-    pub works: bool,
-    /// Whether no other process uses the database: then every other worker on its list is dead.
-    pub exclusive: bool,
-}
-
-impl Default for EngineConfig {
-    fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(30),
-            sweep: Duration::from_secs(2),
-            grace: Duration::from_secs(20),
-            lane_slots: 4,
-            max_runs: 4_096,
-            works: true,
-            exclusive: false,
-        }
-    }
-}
 
 /// A process's engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    worker: Arc<Worker>,
     tasks: TaskTracker,
 }
 
@@ -125,14 +92,15 @@ impl Engine {
         let (queue, receivers) = Queue::memory();
         let shared = Arc::new(Shared::new(store, catalog, evaluate, secrets, queue, config).await?);
         shared.beat().await?;
-        let engine = Self { shared, tasks: TaskTracker::new() };
+        let worker = Arc::new(Worker::new(shared.clone()));
+        let engine = Self { shared, worker, tasks: TaskTracker::new() };
         engine.work(receivers);
         Ok(engine)
     }
 
     fn work(&self, receivers: Receivers) {
         if self.shared.config.works {
-            self.tasks.spawn(worker::work(self.shared.clone(), receivers));
+            self.tasks.spawn(self.worker.clone().work(receivers));
         }
         self.tasks.close();
     }
@@ -231,8 +199,7 @@ impl Engine {
 
     /// Leaves in good order: claims nothing more, lets steps end within the grace, hands back what is left.
     pub async fn shutdown(&self) {
-        self.shared.leaving.cancel();
-        self.shared.drop_prepared();
+        self.worker.leave();
         let drained = async {
             while self.shared.is_working() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -284,15 +251,11 @@ impl Engine {
     /// Creates a run that this process owns from the first commit on.
     async fn own(&self, compiled: Arc<Compiled>, record: RunRecord, row: NewRunRow) -> Result<Started> {
         let run = record.id;
-        if !self.shared.is_trusted() || self.shared.is_leaving() || self.shared.is_full() {
+        if !self.worker.has_room() {
             return self.leave_to_others(record, NewRunRow { owner: None, ..row }).await;
         }
         let (owner, Waiting { accepted, ended }) = Owner::create(self.shared.clone(), compiled, record, row);
-        self.shared.prepare(run, owner);
-        if !self.shared.queue.push(Hint::Run(run), Priority::Normal) {
-            self.shared.take_prepared(run);
-            return Err(Error::Busy);
-        }
+        self.worker.accept(run, owner).map_err(|_| Error::Busy)?;
         let record = accepted.await.unwrap_or_else(|_| Err(Error::Busy))?;
         Ok(Started { record, is_new: true, ended: Some(ended) })
     }

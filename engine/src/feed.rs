@@ -10,10 +10,10 @@ use futures::{Stream, stream};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    engine::Shared,
     error::Result,
     hints::Watch,
     record::{AttemptRecord, LogRecord},
+    shared::Shared,
     store::runs::RunRow,
 };
 

@@ -13,6 +13,7 @@
 pub mod clock;
 mod committer;
 mod compiled;
+mod config;
 mod engine;
 mod error;
 mod executor;
@@ -21,13 +22,15 @@ mod hints;
 mod owner;
 mod queue;
 mod record;
+mod shared;
 pub mod store;
 mod sweeper;
 mod worker;
 
 pub use crate::{
     clock::Clock,
-    engine::{Dedupe, Engine, EngineConfig, NewRun, Started},
+    config::EngineConfig,
+    engine::{Dedupe, Engine, NewRun, Started},
     error::{Error, Result},
     feed::FeedEvent,
     record::{AttemptRecord, LogRecord, RunRecord},

@@ -38,11 +38,11 @@ use crate::{
     clock,
     committer::{NewRunRow, answered},
     compiled::Compiled,
-    engine::Shared,
     error::{Error, Result},
     executor::Executed,
     queue::StepRef,
     record::RunRecord,
+    shared::Shared,
 };
 
 /// How long log lines are gathered, and an inline attempt may be under way, before they are written for those who watch.

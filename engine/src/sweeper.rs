@@ -6,9 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock,
-    engine::Shared,
     error::Result,
     queue::{Hint, Priority},
+    shared::Shared,
 };
 
 /// The most runs and steps that are found at once, oldest first.

@@ -2,17 +2,22 @@
 
 mod lane;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use flowforge_core::{RunId, RunStatus, event::RunError};
 use futures::FutureExt;
 
 use crate::{
     committer::{Delta, Guard, RunPatch},
-    engine::Shared,
     error::{Error, Result},
     owner::{Ended, Loaded, Owner},
-    queue::{Hint, Limits, Receivers},
+    queue::{Hint, Limits, Priority, Receivers},
+    shared::{Shared, lock},
     sweeper,
 };
 
@@ -21,13 +26,61 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The longest such wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Works until the process leaves.
-pub(crate) async fn work(shared: Arc<Shared>, receivers: Receivers) {
-    let limits = Limits { runs: shared.config.max_runs, steps: shared.config.lane_slots };
-    let taker = shared.clone();
-    let handle = move |hint| take_up(taker.clone(), hint);
-    let queue = crate::queue::work(receivers, limits, shared.leaving.clone(), handle).boxed();
-    tokio::join!(queue, beat(&shared), sweeper::sweep(&shared));
+/// The worker of a process.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    /// Owners of runs that this process has accepted, until the queue brings their hint.
+    prepared: Mutex<HashMap<RunId, Owner>>,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, prepared: Mutex::default() }
+    }
+
+    /// Works until the process leaves.
+    pub(crate) async fn work(self: Arc<Self>, receivers: Receivers) {
+        let shared = self.shared.clone();
+        let limits = Limits { runs: shared.config.max_runs, steps: shared.config.lane_slots };
+        let handle = move |hint| self.clone().take_up(hint);
+        let queue = crate::queue::work(receivers, limits, shared.leaving.clone(), handle).boxed();
+        tokio::join!(queue, beat(&shared), sweeper::sweep(&shared));
+    }
+
+    /// Takes a run that is to be created here. Gives it back when there is no room for it.
+    pub(crate) fn accept(&self, run: RunId, owner: Owner) -> Result<(), Box<Owner>> {
+        lock(&self.prepared).insert(run, owner);
+        if self.shared.queue.push(Hint::Run(run), Priority::Normal) {
+            return Ok(());
+        }
+        self.take_prepared(run).map_or(Ok(()), |owner| Err(Box::new(owner)))
+    }
+
+    /// Whether another run can be held in memory, and owned safely.
+    pub(crate) fn has_room(&self) -> bool {
+        let held = self.shared.owned() + lock(&self.prepared).len();
+        held < self.shared.config.max_runs && self.shared.is_trusted() && !self.shared.is_leaving()
+    }
+
+    /// Begins nothing more. Whoever asked for a run that no commit has created yet is told that it was not accepted.
+    pub(crate) fn leave(&self) {
+        self.shared.leaving.cancel();
+        lock(&self.prepared).clear();
+    }
+
+    async fn take_up(self: Arc<Self>, hint: Hint) {
+        match hint {
+            Hint::Run(run) => match self.take_prepared(run) {
+                Some(owner) => own(&self.shared, run, owner, 0).await,
+                None => take_up_run(&self.shared, run).await,
+            },
+            Hint::Step(step) => lane::execute(&self.shared, step).await,
+        }
+    }
+
+    fn take_prepared(&self, run: RunId) -> Option<Owner> {
+        lock(&self.prepared).remove(&run)
+    }
 }
 
 /// Says that this worker is alive, and learns the database's time from the answer.
@@ -46,17 +99,11 @@ async fn beat(shared: &Shared) {
     }
 }
 
-async fn take_up(shared: Arc<Shared>, hint: Hint) {
-    match hint {
-        Hint::Run(run) => match shared.take_prepared(run) {
-            Some(owner) => own(&shared, run, owner, 0).await,
-            None => match claim(&shared, run).await {
-                Ok(Some((owner, crashes))) => own(&shared, run, owner, crashes).await,
-                Ok(None) => {}
-                Err(fault) => tracing::warn!(%run, %fault, "the run could not be claimed; the sweeper will try again"),
-            },
-        },
-        Hint::Step(step) => lane::execute(&shared, step).await,
+async fn take_up_run(shared: &Arc<Shared>, run: RunId) {
+    match claim(shared, run).await {
+        Ok(Some((owner, crashes))) => own(shared, run, owner, crashes).await,
+        Ok(None) => {}
+        Err(fault) => tracing::warn!(%run, %fault, "the run could not be claimed; the sweeper will try again"),
     }
 }
 

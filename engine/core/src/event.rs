@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{graph::StepIx, id::NodeId, node::NodeError, state::RunStatus, time::Timestamp};
+use crate::{graph::StepIx, id::NodeId, node::NodeError, status::RunStatus, time::Timestamp};
 
 /// A fact about a run.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,6 +18,7 @@ pub mod problem;
 pub mod retry;
 pub mod run;
 pub mod state;
+pub mod status;
 pub mod template;
 pub mod time;
 
@@ -29,6 +30,7 @@ pub use crate::{
     id::{NodeId, RunId, SessionId, UserId, WorkerId, WorkflowId, WorkspaceId},
     problem::Problem,
     run::{Input, Rejected, Run},
-    state::{RunStatus, StepState, StepStatus},
+    state::StepState,
+    status::{RunStatus, StepStatus},
     time::Timestamp,
 };

@@ -13,7 +13,8 @@ use crate::{
     graph::{Graph, Link, StepIx},
     node::{ERROR_PORT, NodeError, Outcome, Output, Wake},
     retry::RetryPolicy,
-    state::{IllegalEvent, RunStatus, StepState},
+    state::{IllegalEvent, StepState},
+    status::RunStatus,
     time::Timestamp,
 };
 

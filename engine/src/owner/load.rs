@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::{
     compiled::Compiled,
-    engine::Shared,
     error::{Error, Result},
     record::AttemptRecord,
+    shared::Shared,
     store::runs::RunRow,
 };
 

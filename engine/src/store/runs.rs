@@ -129,7 +129,7 @@ impl TryFrom<run::Model> for RunRow {
             status: row
                 .status
                 .parse()
-                .map_err(|fault: flowforge_core::state::UnknownStatus| inconsistent("status", fault.to_string()))?,
+                .map_err(|fault: flowforge_core::status::UnknownStatus| inconsistent("status", fault.to_string()))?,
             trigger: row.trigger,
             input: Arc::new(row.input),
             output: row.output.map(Arc::new),

@@ -55,7 +55,7 @@ impl TryFrom<step::Model> for AttemptRecord {
             status: row
                 .status
                 .parse()
-                .map_err(|fault: flowforge_core::state::UnknownStatus| inconsistent("status", fault.to_string()))?,
+                .map_err(|fault: flowforge_core::status::UnknownStatus| inconsistent("status", fault.to_string()))?,
             input: row.input,
             output: row.output,
             error,

@@ -15,11 +15,11 @@ use tokio::sync::mpsc;
 use crate::{
     clock::Clock,
     committer::{Delta, Guard, LogWrite, RunPatch},
-    engine::Shared,
     error::{Error, Result},
     executor::Executed,
     owner::{Attempt, Loaded, Surroundings, about, admitted},
     queue::StepRef,
+    shared::Shared,
     store::{
         inbox::{Answer, Report},
         leases::StepLease,

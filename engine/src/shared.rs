@@ -10,15 +10,14 @@ use flowforge_core::{Catalog, RunId, WorkerId, node::Evaluate, template::Secrets
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::EngineConfig;
 use crate::{
     clock::{self, Clock},
     committer::Committer,
     compiled::Versions,
+    config::EngineConfig,
     error::Result,
     executor::Executor,
     hints::Hints,
-    owner::Owner,
     queue::{Hint, Priority, Queue, StepRef},
     store::Store,
 };
@@ -45,7 +44,6 @@ pub(crate) struct Shared {
     /// Nothing is under way any more.
     pub(crate) left: CancellationToken,
     beaten: Mutex<Instant>,
-    prepared: Mutex<HashMap<RunId, Owner>>,
     live: Mutex<HashMap<RunId, Arc<Notify>>>,
     steps: Mutex<HashMap<StepRef, (i64, CancellationToken)>>,
 }
@@ -76,7 +74,6 @@ impl Shared {
             leaving: CancellationToken::new(),
             left: CancellationToken::new(),
             beaten: Mutex::new(clock::monotonic()),
-            prepared: Mutex::default(),
             live: Mutex::default(),
             steps: Mutex::default(),
         })
@@ -108,26 +105,12 @@ impl Shared {
 
     /// Whether runs or dispatched steps are under way.
     pub(crate) fn is_working(&self) -> bool {
-        !lock(&self.live).is_empty() || !lock(&self.steps).is_empty() || !lock(&self.prepared).is_empty()
+        !lock(&self.live).is_empty() || !lock(&self.steps).is_empty()
     }
 
-    /// Whether as many runs are in memory as there may be.
-    pub(crate) fn is_full(&self) -> bool {
-        lock(&self.live).len() + lock(&self.prepared).len() >= self.config.max_runs
-    }
-
-    /// Keeps a run's owner until the queue brings its hint.
-    pub(crate) fn prepare(&self, run: RunId, owner: Owner) {
-        lock(&self.prepared).insert(run, owner);
-    }
-
-    pub(crate) fn take_prepared(&self, run: RunId) -> Option<Owner> {
-        lock(&self.prepared).remove(&run)
-    }
-
-    /// Lets go of runs that no commit has created yet: whoever asked for them is told that they were not accepted.
-    pub(crate) fn drop_prepared(&self) {
-        lock(&self.prepared).clear();
+    /// How many runs are owned here.
+    pub(crate) fn owned(&self) -> usize {
+        lock(&self.live).len()
     }
 
     /// Takes note that a run is owned here, until the answer is dropped.
@@ -198,6 +181,6 @@ impl Drop for LiveStep {
 }
 
 /// What a panic elsewhere left behind is still a whole map.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
