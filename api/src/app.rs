@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::{Auth, Key},
     cli::JS_WORKER,
-    config::{Data, Serve, Work},
+    config::{Data, Serve, Work, given},
     failure::Failure,
     names::Names,
     routes::{events::Streams, node_types},
@@ -130,7 +130,7 @@ pub(crate) fn services(folder: &Path, work: &Work) -> Result<Services, Failure> 
 }
 
 fn signing_key(settings: &Serve, location: &Location) -> Result<Key, Failure> {
-    if let Some(text) = &settings.jwt_key {
+    if let Some(text) = given(&settings.jwt_key) {
         return Ok(Key::from_setting(text)?);
     }
     if matches!(location, Location::Postgres(_)) {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use flowforge_engine::Location;
 
 /// Where the data is.
@@ -22,7 +22,7 @@ impl Data {
     /// # Errors
     /// When the URL is of a kind that FlowForge does not speak.
     pub(crate) fn location(&self) -> Result<Location, String> {
-        match self.database_url.as_deref().filter(|url| !url.is_empty()) {
+        match given(&self.database_url) {
             None => Ok(Location::Sqlite(self.data_dir.join("flowforge.db"))),
             Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
                 Ok(Location::Postgres(url.to_owned()))
@@ -32,6 +32,11 @@ impl Data {
     }
 }
 
+/// A setting that is there and not empty: an empty environment variable says nothing.
+pub(crate) fn given(setting: &Option<String>) -> Option<&str> {
+    setting.as_deref().filter(|text| !text.is_empty())
+}
+
 /// What nodes may do and how much runs at once.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Work {
@@ -39,7 +44,7 @@ pub(crate) struct Work {
     #[arg(long, env = "FLOWFORGE_EGRESS_ALLOW", default_value = "", hide_default_value = true)]
     pub egress_allow: String,
     /// Run commands without a sandbox where bubblewrap is missing.
-    #[arg(long, env = "FLOWFORGE_ALLOW_PLAIN_PROCESSES")]
+    #[arg(long, env = "FLOWFORGE_ALLOW_PLAIN_PROCESSES", value_parser = FalseyValueParser::new())]
     pub allow_plain_processes: bool,
     /// How long a worker may be silent before its runs are taken over, in milliseconds.
     #[arg(long, env = "FLOWFORGE_LEASE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(500..))]
@@ -109,7 +114,7 @@ pub(crate) struct Serve {
 impl Serve {
     /// The address that people see, without a slash at the end.
     pub(crate) fn public_address(&self) -> String {
-        match &self.public_url {
+        match given(&self.public_url) {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("http://{}", self.listen),
         }
@@ -117,7 +122,7 @@ impl Serve {
 
     /// Whether browsers reach the server over TLS only.
     pub(crate) fn is_secure(&self) -> bool {
-        self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+        given(&self.public_url).is_some_and(|url| url.starts_with("https://"))
     }
 }
 
@@ -142,4 +147,38 @@ pub(crate) struct Process {
     /// What is logged, for example `info` or `flowforge_engine=debug`.
     #[arg(long, env = "FLOWFORGE_LOG", default_value = "warn,flowforge=info", global = true)]
     pub log: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    fn parsed(arguments: &[&str]) -> Serve {
+        Program::parse_from([&["flowforge"], arguments].concat()).serve
+    }
+
+    #[test]
+    fn the_database_is_a_file_unless_a_server_is_named() {
+        let data = |url: Option<&str>| Data { data_dir: "d".into(), database_url: url.map(str::to_owned) };
+        assert_eq!(data(None).location(), Ok(Location::Sqlite("d/flowforge.db".into())));
+        assert_eq!(data(Some("")).location(), Ok(Location::Sqlite("d/flowforge.db".into())));
+        assert_eq!(data(Some("postgres://x")).location(), Ok(Location::Postgres("postgres://x".to_owned())));
+        assert!(data(Some("mysql://x")).location().is_err());
+    }
+
+    #[test]
+    fn links_have_the_address_that_people_see() {
+        assert_eq!(parsed(&["--listen", "127.0.0.1:9"]).public_address(), "http://127.0.0.1:9");
+        let public = parsed(&["--public-url", "https://forge.example.org/"]);
+        assert_eq!((public.public_address().as_str(), public.is_secure()), ("https://forge.example.org", true));
+        assert!(!parsed(&["--public-url", ""]).is_secure());
+    }
 }

@@ -24,6 +24,7 @@ use crate::{
     app::App,
     assets,
     codes::CODES,
+    config::given,
     error::{ApiError, GraphProblem},
     extract::BODY_LIMIT,
     request_id,
@@ -104,7 +105,7 @@ pub(crate) fn document_json() -> &'static str {
 /// Answers every request.
 pub(crate) fn router(app: App) -> Router {
     let (table, _) = table().split_for_parts();
-    let csrf = same_site(app.settings.public_url.as_deref()).with_rejection_response(|_| cross_site());
+    let csrf = same_site(given(&app.settings.public_url)).with_rejection_response(|_| cross_site());
     table
         .merge(docs::routes())
         .fallback(elsewhere)

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{self, App},
-    config::{Role, Serve},
+    config::{Role, Serve, given},
     examples,
     failure::Failure,
     lock::{DataLock, make_folder},
@@ -102,7 +102,7 @@ async fn closing_at(stop: impl Future<Output = ()>, closing: CancellationToken) 
 }
 
 async fn first_owner(app: &App) -> Result<(), Failure> {
-    let (Some(email), Some(password)) = (&app.settings.admin_email, &app.settings.admin_password) else {
+    let (Some(email), Some(password)) = (given(&app.settings.admin_email), given(&app.settings.admin_password)) else {
         return Ok(());
     };
     if !app.auth.setup_required().await.map_err(Failure::during("the accounts cannot be read"))? {
