@@ -15,14 +15,23 @@ export function setSession(next: Token | null): void {
 
 /** Exchanges the refresh cookie for an access token. However many callers ask, one request is made. */
 export function refreshSession(): Promise<boolean> {
-  refreshing ??= exchange().finally(() => {
+  refreshing ??= inTurn(exchange).finally(() => {
     refreshing = null
   })
   return refreshing
 }
 
+/**
+ * A cookie is good for one exchange. Tabs share it, so they take turns where the browser lets them; elsewhere the
+ * server forgives two that come together.
+ */
+const inTurn = async (work: () => Promise<boolean>): Promise<boolean> =>
+  'locks' in navigator ? navigator.locks.request('flowforge.refresh', work) : work()
+
 async function exchange(): Promise<boolean> {
-  const answer = await fetch(endpoints.refresh, { method: 'POST' })
+  const answer = await fetch(endpoints.refresh, { method: 'POST' }).catch(() => {
+    throw new Error('The server cannot be reached. Check that it is running, then try again.')
+  })
   if (answer.ok) setSession((await answer.json()) as Token)
   else if (answer.status === 401 || answer.status === 403) setSession(null)
   return answer.ok

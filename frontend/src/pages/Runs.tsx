@@ -70,7 +70,7 @@ function RunTable({ items }: { items: RunSummary[] }) {
           <th>Workflow</th>
           <th className="wide-only">Version</th>
           <th className="wide-only">Started by</th>
-          <th>Took</th>
+          <th className="wide-only">Took</th>
           <th>Started</th>
         </tr>
       </thead>
@@ -88,7 +88,7 @@ function RunTable({ items }: { items: RunSummary[] }) {
             </td>
             <td className="num dim wide-only">v{run.version}</td>
             <td className="dim wide-only">{run.trigger}</td>
-            <td className="num dim">{tookOf(run, now)}</td>
+            <td className="num dim wide-only">{tookOf(run, now)}</td>
             <td className="dim" title={formatFull(run.created_at)}>
               {formatAgo(run.created_at, now)}
             </td>
