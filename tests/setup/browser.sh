@@ -19,7 +19,7 @@ export FLOWFORGE_ADMIN_EMAIL=owner@example.org FLOWFORGE_ADMIN_PASSWORD="correct
 start() {
     local port
     for _ in 1 2 3 4 5; do
-        port=$((44000 + RANDOM % 10000))
+        port=$((10000 + RANDOM % 10000))
         FLOWFORGE_URL=http://127.0.0.1:$port
         "$bin" serve --listen "127.0.0.1:$port" --data-dir "$data" >"$data/server.log" 2>&1 &
         server=$!

@@ -20,7 +20,7 @@ as_postgres() {
     fi
 }
 
-random_port() { echo $((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000)); }
+random_port() { echo $((20000 + $(od -An -N2 -tu2 /dev/urandom) % 8000)); }
 
 start() {
     [ -n "$bin" ] || { echo "flowforge: PostgreSQL is missing: install the package postgresql" >&2; exit 1; }

@@ -2,7 +2,7 @@
 # A throw-away Redis. `start DIR` prints its URL; `stop DIR` ends it and removes DIR.
 set -eu
 
-random_port() { echo $((32000 + $(od -An -N2 -tu2 /dev/urandom) % 12000)); }
+random_port() { echo $((28000 + $(od -An -N2 -tu2 /dev/urandom) % 4000)); }
 
 # Redis answers PING once it listens; a taken port makes it exit instead.
 answers() { redis-cli -p "$1" ping 2>/dev/null | grep -q PONG; }

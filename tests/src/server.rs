@@ -169,7 +169,9 @@ fn log_file(folder: &TempDir) -> PathBuf {
     folder.path().join("server.log")
 }
 
+/// A free port below those that the system gives to outgoing connections, so that nobody takes it while the server is down.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound address").port()
+    let random = || 10_000 + (uuid::Uuid::new_v4().as_u128() % 10_000) as u16;
+    let mut ports = std::iter::repeat_with(random);
+    ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
