@@ -13,6 +13,7 @@ import type { RunStatus, WorkflowStatus } from './api/types'
 import { Frame } from './pages/Frame'
 import { Missing } from './pages/Missing'
 import { Trouble } from './pages/Trouble'
+import { Loading } from './ui/Loading'
 import { pages } from './util/paths'
 
 // All routes in one place. What is in the address (filters, the chosen step, the open tab) survives a reload.
@@ -115,6 +116,8 @@ export const router = createRouter({
   routeTree: root.addChildren([setup, signIn, inside.addChildren([home, workflows, workflow, runs, run])]),
   defaultPreload: false,
   defaultErrorComponent: Trouble,
+  defaultPendingComponent: Loading,
+  defaultPendingMs: 400,
 })
 
 declare module '@tanstack/react-router' {

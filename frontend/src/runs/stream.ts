@@ -9,6 +9,9 @@ export type LiveRun = { view: RunView; connection: Connection }
 
 type Source = { subscribe: (listener: () => void) => () => void; get: () => LiveRun }
 
+/** A run of so many attempts is drawn less often: each time costs in proportion to its size. */
+const large = 2000
+
 const sources = new Map<string, Source>()
 
 /** The run as its events tell it, live while a component looks at it. */
@@ -46,7 +49,7 @@ function createSource(id: string): Source {
       signal: stop.signal,
       onConnection: (connection) => connection !== state.connection && publish({ connection }),
       onEvents: (events) => {
-        if (!queue.length) setTimeout(flush, 30)
+        if (!queue.length) setTimeout(flush, state.view.attempts.size > large ? 250 : 30)
         queue.push(...events)
       },
     })
