@@ -4,14 +4,17 @@ mod bubblewrap;
 mod limits;
 mod output;
 mod plain;
+mod running;
 
 use std::path::Path;
 
 use flowforge_core::node::NodeError;
-use tokio::{process::Child, sync::OnceCell};
+use tokio::sync::OnceCell;
 
-pub(crate) use self::output::{Ended, follow};
-use crate::spawn::spawn;
+pub(crate) use self::{
+    output::{Ended, follow},
+    running::Running,
+};
 
 /// What commands find on their path.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -50,14 +53,6 @@ pub(crate) struct Task<'a> {
     pub(crate) env: Vec<(String, String)>,
     /// Whether the network can be reached.
     pub(crate) network: bool,
-}
-
-/// A command that runs. Dropping it ends it and everything that it started.
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) child: Child,
-    /// Set where no sandbox holds the command's children together.
-    pub(crate) group: Option<plain::Group>,
 }
 
 impl Sandbox {
@@ -99,9 +94,10 @@ impl Sandbox {
         }
         let failed =
             |fault: std::io::Error| NodeError::retry("COMMAND_NOT_STARTED", format!("the command could not be started: {fault}"));
-        let command = if plain { plain::command(task) } else { bubblewrap::command(self.program, task).map_err(failed)? };
-        let child = spawn(command).await.map_err(failed)?;
-        let group = if plain { child.id().map(plain::Group) } else { None };
-        Ok(Running { child, group })
+        if plain {
+            return Running::plain(plain::command(task)).await.map_err(failed);
+        }
+        let command = bubblewrap::command(self.program, task).map_err(failed)?;
+        Running::sandboxed(command).await.map_err(failed)
     }
 }

@@ -29,8 +29,13 @@ struct Start {
 
 /// Starts a process that is killed when its handle is dropped, and when this process dies.
 pub(crate) async fn spawn(mut command: Command) -> io::Result<Child> {
-    command.kill_on_drop(true);
     die_with_parent(&mut command);
+    spawn_free(command).await
+}
+
+/// Starts a process that is killed when its handle is dropped, and that sees for itself to the death of this process.
+pub(crate) async fn spawn_free(mut command: Command) -> io::Result<Child> {
+    command.kill_on_drop(true);
     let (answer, child) = oneshot::channel();
     let start = Start { command, runtime: Handle::current(), answer };
     let sent = tokio::task::spawn_blocking(move || starter().send(start).is_ok()).await.unwrap_or(false);

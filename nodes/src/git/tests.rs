@@ -1,6 +1,11 @@
 //! Steps that are killed at every moment at which they wait, and made again.
 
-use std::{future::Future, pin::pin, task::Poll};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    pin::pin,
+    task::Poll,
+};
 
 use serde_json::{Value, json};
 
@@ -50,6 +55,22 @@ async fn every_git_step_can_be_cut_anywhere_and_made_again() {
     let tree = tree_of(&clone);
     assert_eq!(git_in(&tree, "status --porcelain"), "");
     assert_eq!(git_in(&tree, "fsck --strict --no-dangling"), "");
+    nothing_is_left_of(&tree);
+}
+
+/// No process names the run's files any more; the kernel takes a moment to end what was cut last.
+fn nothing_is_left_of(tree: &Path) {
+    let names_it = |process: PathBuf| {
+        let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&*tree.to_string_lossy())
+    };
+    let left =
+        || std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()).filter(|path| names_it(path.clone())).count();
+    let gone = (0..100).any(|_| {
+        std::process::Command::new("python3").args(["-c", "for n in range(1000000): pass"]).status().unwrap();
+        left() == 0
+    });
+    assert!(gone, "{} processes are left", left());
 }
 
 #[tokio::test]

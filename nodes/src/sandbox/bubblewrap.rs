@@ -14,8 +14,7 @@ use std::{
 use flowforge_core::node::NodeError;
 use tokio::process::Command;
 
-use super::{PATH, Task, limits};
-use crate::spawn::spawn;
+use super::{PATH, Task, limits, running::Running};
 
 /// Who a command is outside when the server is root: nobody's number, far from those that systems hand out.
 pub(super) const OUTER_USER: u32 = 64_001;
@@ -74,12 +73,14 @@ pub(super) async fn probe(program: &str) -> Result<(), NodeError> {
         )
     };
     let mut command = Command::new(program);
-    command.env_clear().env("PATH", PATH).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.env_clear().env("PATH", PATH).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.args(namespaces(false)).args(system(false)).args(["--remount-ro", "/", "--"]).args(first_process("")).arg("true");
-    let child = spawn(command).await.map_err(|fault| unavailable(format!("`{program}`: {fault}")))?;
-    let done = child.wait_with_output().await.map_err(|fault| unavailable(fault.to_string()))?;
-    let words = String::from_utf8_lossy(&done.stderr);
-    if done.status.success() { Ok(()) } else { Err(unavailable(words.lines().next().unwrap_or("it failed").to_owned())) }
+    let mut running = Running::sandboxed(command).await.map_err(|fault| unavailable(format!("`{program}`: {fault}")))?;
+    match running.child.wait().await {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(unavailable(format!("its command ended with {status}"))),
+        Err(fault) => Err(unavailable(fault.to_string())),
+    }
 }
 
 pub(super) fn command(program: &str, task: &Task<'_>) -> io::Result<Command> {
@@ -87,7 +88,7 @@ pub(super) fn command(program: &str, task: &Task<'_>) -> io::Result<Command> {
     command.env_clear().env("PATH", PATH).env("HOME", HOME).env("TMPDIR", "/tmp").env("USER", "flowforge").env("LANG", "C.UTF-8");
     command.envs(git_environment());
     let renaming = carry(&mut command, &task.env);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.args(namespaces(task.network)).args(system(task.network)).args(people(task.folder)?);
     command.args(folders(task.tree)).arg("--chdir").arg(Path::new(TREE).join(task.workdir));
     command.args(["--remount-ro", "/", "--"]).args(first_process(&renaming)).arg(task.script);
@@ -138,13 +139,14 @@ fn carry(command: &mut Command, env: &[(String, String)]) -> String {
     renaming
 }
 
-/// The waiting shell, and how it starts the command's: first without any rights, then with the command's variables.
+/// The waiting shell: how it shakes hands (see `Running::sandboxed`), and how it starts the command's, first without any rights, then
+/// with the command's variables.
 fn first_process(renaming: &str) -> [OsString; 5] {
     let user = OUTER_USER;
     let give_up =
         format!("setpriv --reuid {user} --regid {user} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --");
     let give_up = if is_root() { give_up } else { String::new() };
-    let wait = format!("{give_up} /bin/sh -c \"$1\" sh \"$2\"; exit $?");
+    let wait = format!("echo; read -r go || exit 125; {give_up} /bin/sh -c \"$1\" sh \"$2\" </dev/null; exit $?");
     let begin = format!("{renaming}exec /bin/sh -e -c \"$1\"");
     ["/bin/sh".into(), "-c".into(), wait.into(), "sh".into(), begin.into()]
 }

@@ -42,12 +42,11 @@ pub(crate) async fn follow(mut running: Running, log: &dyn LogSink) -> io::Resul
             }
             status = running.child.wait() => {
                 // Of a sandbox nothing is left, so its streams have ended. What a plain command left running holds them open.
-                let (out, err) = match running.group.take() {
-                    None => reading.await,
-                    Some(group) => {
-                        drop(group);
-                        timeout(LAST_WORDS, reading).await.unwrap_or((Ok(()), Ok(())))
-                    }
+                let (out, err) = if running.is_plain {
+                    running.group.end();
+                    timeout(LAST_WORDS, reading).await.unwrap_or((Ok(()), Ok(())))
+                } else {
+                    reading.await
                 };
                 out.and(err)?;
                 status?
