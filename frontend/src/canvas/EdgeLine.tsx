@@ -1,16 +1,18 @@
 import { BaseEdge, EdgeLabelRenderer, getBezierPath, Position, type EdgeProps } from '@xyflow/react'
 import { memo } from 'react'
 
+import { useTaken } from './marks'
 import type { LineEdge } from './view'
 
 export const EdgeLine = memo(function EdgeLine(props: EdgeProps<LineEdge>) {
   const { sourceX, sourceY, sourcePosition, data, selected } = props
+  const taken = useTaken(props.id)
   const [path] = getBezierPath(props)
   const down = sourcePosition === Position.Bottom
   const [x, y] = down ? [sourceX, sourceY + 16] : [sourceX + 12, sourceY]
   return (
     <>
-      <BaseEdge path={path} interactionWidth={20} />
+      <BaseEdge path={path} interactionWidth={20} className={taken ? 'is-taken' : undefined} />
       {data?.label && (
         <EdgeLabelRenderer>
           <span

@@ -98,7 +98,9 @@ function WorkflowTable({ items }: { items: Workflow[] }) {
           <th className="wide-only">Version</th>
           <th>Last run</th>
           <th className="wide-only">Changed</th>
-          <th aria-label="Actions" />
+          <th>
+            <span className="unseen">Actions</span>
+          </th>
         </tr>
       </thead>
       <tbody>

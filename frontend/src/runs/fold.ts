@@ -6,6 +6,8 @@ export type Attempt = {
   item: string
   attempt: number
   status: StepStatus
+  /** By which port it left, once it has. */
+  port: string | null
   startedAt: number | null
   finishedAt: number | null
   wakeAt: number | null
@@ -85,7 +87,13 @@ function change(before: Attempt, event: RunEvent): Partial<Attempt> {
     case 'step_waiting':
       return { status: 'waiting', startedAt: before.startedAt ?? at, wakeAt: millis(event.wake_at) }
     case 'step_succeeded':
-      return { status: 'completed', startedAt: before.startedAt ?? at, finishedAt: at, wakeAt: null }
+      return {
+        status: 'completed',
+        port: event.port ?? null,
+        startedAt: before.startedAt ?? at,
+        finishedAt: at,
+        wakeAt: null,
+      }
     case 'step_failed':
       return { status: 'failed', finishedAt: at, wakeAt: null, willRetry: false, error: event.error ?? before.error }
     case 'step_retrying':
@@ -110,6 +118,7 @@ const blank = (nodeId: string, item: string, attempt: number): Attempt => ({
   item,
   attempt,
   status: 'pending',
+  port: null,
   startedAt: null,
   finishedAt: null,
   wakeAt: null,
@@ -152,6 +161,7 @@ const fromRow = (row: StepRow): Attempt => ({
   item: row.item,
   attempt: row.attempt,
   status: row.status,
+  port: row.port,
   startedAt: millis(row.started_at),
   finishedAt: millis(row.finished_at),
   wakeAt: millis(row.wake_at),

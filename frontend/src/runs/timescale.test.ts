@@ -8,6 +8,7 @@ const attempt = (startedAt: number | null, finishedAt: number | null, more: Part
   item: '',
   attempt: 1,
   status: 'completed',
+  port: null,
   startedAt,
   finishedAt,
   wakeAt: null,

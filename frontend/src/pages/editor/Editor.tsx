@@ -47,7 +47,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const { problems } = useValidation()
   const saving = useSaving(workflow.id)
 
-  useEffect(() => (setMarks(new Map()), keepDrafts()), [])
+  useEffect(() => (setMarks(new Map(), new Set()), keepDrafts()), [])
 
   const around: Surroundings = {
     save: () => void (problems.length || saving.save().catch(() => {})),

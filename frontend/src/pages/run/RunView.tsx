@@ -16,7 +16,7 @@ import { useNow } from '../../ui/now'
 import { millis } from '../../util/time'
 
 import { Details } from './Details'
-import { marksOf, stateOf } from './marks'
+import { marksOf, stateOf, takenEdges } from './marks'
 import { RunBar } from './RunBar'
 import { useRun } from './useRun'
 import './run.css'
@@ -43,7 +43,8 @@ export function RunView({ run: first, graph: stored, catalog }: Props) {
     [nodeId],
   )
   const marks = useMemo(() => marksOf(graph, steps, now, active), [graph, steps, now, active])
-  useEffect(() => (setProblems(new Map()), setMarks(marks)), [marks])
+  const taken = useMemo(() => takenEdges(graph, steps, catalog), [graph, steps, catalog])
+  useEffect(() => (setProblems(new Map()), setMarks(marks, taken)), [marks, taken])
 
   const choose = useCallback(
     (key: string | undefined, attempt?: number) =>

@@ -1,5 +1,8 @@
 import type { Graph } from '../../api/types'
+import { edgeKey, portOf } from '../../canvas/graph'
 import type { Mark } from '../../canvas/marks'
+import { errorPort } from '../../canvas/ports'
+import type { Catalog } from '../../canvas/view'
 import type { Attempt, StepView } from '../../runs/fold'
 import type { State } from '../../ui/StateBadge'
 import { formatDuration } from '../../util/time'
@@ -21,14 +24,33 @@ export const stateOf = ({ last }: StepView): State => (last.willRetry ? 'retryin
 
 /** A node that has no step yet is pending while the run goes on; once it has ended, nothing is claimed about it. */
 export function marksOf(graph: Graph, steps: StepView[], now: number, active: boolean): Map<string, Mark> {
+  const byNode = group(steps)
+  const shown = graph.nodes.filter(({ id }) => active || byNode.has(id))
+  return new Map(shown.map(({ id }) => [id, markOf(byNode.get(id) ?? [], now)]))
+}
+
+/** The connections by which the run has come so far. */
+export function takenEdges(graph: Graph, steps: StepView[], catalog: Catalog): ReadonlySet<string> {
+  const byNode = group(steps)
+  const types = new Map(graph.nodes.map((node) => [node.id, node.type]))
+  const left = (step: StepView, port: string) =>
+    (step.last.port ?? (step.last.status === 'failed' ? errorPort : null)) === port
+  const arrived = (id: string) => byNode.get(id)?.some((step) => step.last.status !== 'skipped') ?? false
+  const taken = graph.edges.filter((edge) => {
+    const port = portOf(edge, catalog.get(types.get(edge.source) ?? '')?.ports ?? [])
+    return byNode.get(edge.source)?.some((step) => left(step, port)) && (port !== errorPort || arrived(edge.target))
+  })
+  return new Set(taken.map(edgeKey))
+}
+
+function group(steps: StepView[]): Map<string, StepView[]> {
   const byNode = new Map<string, StepView[]>()
   for (const step of steps) {
     const list = byNode.get(step.nodeId)
     if (list) list.push(step)
     else byNode.set(step.nodeId, [step])
   }
-  const shown = graph.nodes.filter(({ id }) => active || byNode.has(id))
-  return new Map(shown.map(({ id }) => [id, markOf(byNode.get(id) ?? [], now)]))
+  return byNode
 }
 
 function markOf(steps: StepView[], now: number): Mark {
