@@ -14,7 +14,7 @@ mod task;
 mod write;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,6 +27,7 @@ use futures::{
 };
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use uuid::Uuid;
 
 use self::{draft::Draft, load::seed, log::Line};
 pub(crate) use self::{
@@ -90,6 +91,8 @@ pub(crate) struct Owner {
     lines: mpsc::Receiver<Line>,
     log: Arc<log::OwnerLog>,
     bell: Arc<Notify>,
+    /// Messages that were read: until a commit has deleted them they are found again and again.
+    read: HashSet<Uuid>,
     trigger: Option<StepIx>,
     /// When what has begun and what was logged is to be written at the latest.
     show_at: Option<Instant>,
@@ -172,7 +175,8 @@ impl Owner {
             effects: Arc::new(Semaphore::new(EFFECTS_AT_ONCE)),
             lines,
             log: Arc::new(log::OwnerLog::new(sender, shared.clock.clone())),
-            bell: Arc::new(Notify::new()),
+            bell: Arc::default(),
+            read: HashSet::new(),
             trigger: None,
             show_at: None,
             over: None,
@@ -184,13 +188,10 @@ impl Owner {
         }
     }
 
-    /// What rings when something has come into the run's inbox.
-    pub(crate) fn bell(&self) -> Arc<Notify> {
-        self.bell.clone()
-    }
-
-    /// Works on the run until it is over, waits for long, or is no longer this worker's.
-    pub(crate) async fn drive(&mut self, crashes: u32) -> Ended {
+    /// Works on the run until it is over, waits for long, or is no longer this worker's. The bell rings when something has
+    /// come into the run's inbox.
+    pub(crate) async fn drive(&mut self, bell: Arc<Notify>, crashes: u32) -> Ended {
+        self.bell = bell;
         match self.begin(crashes).await {
             Ok(()) => {}
             Err(fault) => return self.give_up(&fault),
@@ -279,7 +280,11 @@ impl Owner {
             // What is let go of is nobody's to change any more.
             Some(done) = self.under_way.next(), if !letting_go => self.finished(done),
             Some(line) = self.lines.recv(), if !letting_go => self.take_line(line),
-            () = self.bell.notified(), if !letting_go => self.read_inbox().await?,
+            () = self.bell.notified(), if !letting_go => {
+                if let Err(fault) = self.read_inbox().await {
+                    tracing::warn!(run = %self.id, %fault, "the inbox could not be read; the sweeper will ring again");
+                }
+            }
             () = self.shared.leaving.cancelled(), if !letting_go && !leaving => {}
             () = timer, if !letting_go => self.moment_came(),
         }
@@ -323,10 +328,5 @@ impl Owner {
             let _ = accepted.send(Err(answer));
         }
         ended
-    }
-
-    /// The epoch under which the run is owned.
-    pub(crate) fn epoch(&self) -> i64 {
-        self.epoch
     }
 }

@@ -1,8 +1,8 @@
 //! What the parts of a process's engine share: connections, settings, and who works on what.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) left: CancellationToken,
     beaten: Mutex<Instant>,
     live: Mutex<HashMap<RunId, Arc<Notify>>>,
-    steps: Mutex<HashMap<StepRef, (i64, CancellationToken)>>,
+    steps: Mutex<HashMap<StepRef, Arc<Execution>>>,
 }
 
 impl Shared {
@@ -113,16 +113,31 @@ impl Shared {
         lock(&self.live).len()
     }
 
-    /// Takes note that a run is owned here, until the answer is dropped.
-    pub(crate) fn enlist(self: &Arc<Self>, run: RunId, bell: Arc<Notify>) -> Live {
-        lock(&self.live).insert(run, bell);
-        Live { shared: self.clone(), run }
+    /// Takes note that a run is claimed and owned here, until the answer is dropped. When it is already its owner is rung.
+    pub(crate) fn enlist(self: &Arc<Self>, run: RunId) -> Option<Live> {
+        match lock(&self.live).entry(run) {
+            Entry::Occupied(live) => {
+                live.get().notify_one();
+                None
+            }
+            Entry::Vacant(free) => Some(Live { shared: self.clone(), run, bell: free.insert(Arc::default()).clone() }),
+        }
     }
 
     /// Rings a run's owner, if it is in this process.
     pub(crate) fn ring_owner(&self, run: RunId) -> bool {
         let bell = lock(&self.live).get(&run).cloned();
         bell.inspect(|bell| bell.notify_one()).is_some()
+    }
+
+    /// Whether a run is owned here.
+    pub(crate) fn is_live(&self, run: RunId) -> bool {
+        lock(&self.live).contains_key(&run)
+    }
+
+    /// Whether a dispatched step is executed here.
+    pub(crate) fn is_executed(&self, step: &StepRef) -> bool {
+        lock(&self.steps).contains_key(step)
     }
 
     /// Says that there is something in a run's inbox.
@@ -132,22 +147,27 @@ impl Shared {
         }
     }
 
-    /// Takes note that a dispatched step is executed here, until the answer is dropped.
-    pub(crate) fn enlist_step(self: &Arc<Self>, step: StepRef, epoch: i64) -> (CancellationToken, LiveStep) {
-        let stop = CancellationToken::new();
-        lock(&self.steps).insert(step.clone(), (epoch, stop.clone()));
-        (stop, LiveStep { shared: self.clone(), step, epoch })
+    /// Takes note that a dispatched step is claimed and executed here, until the answer is dropped; nothing when it is
+    /// already.
+    pub(crate) fn enlist_step(self: &Arc<Self>, step: &StepRef) -> Option<LiveStep> {
+        match lock(&self.steps).entry(step.clone()) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(free) => {
+                let execution = free.insert(Arc::default()).clone();
+                Some(LiveStep { shared: self.clone(), step: step.clone(), execution })
+            }
+        }
     }
 
-    /// The dispatched steps that are executed here, with their lease's epoch and what stops them.
-    pub(crate) fn enlisted_steps(&self) -> Vec<(StepRef, i64, CancellationToken)> {
-        lock(&self.steps).iter().map(|(step, (epoch, stop))| (step.clone(), *epoch, stop.clone())).collect()
+    /// The dispatched steps that are executed here.
+    pub(crate) fn enlisted_steps(&self) -> Vec<(StepRef, Arc<Execution>)> {
+        lock(&self.steps).iter().map(|(step, execution)| (step.clone(), execution.clone())).collect()
     }
 
     /// Stops a dispatched step that is executed here. Its lease ends with the commit that says so.
     pub(crate) fn abort_step(&self, step: &StepRef) {
-        if let Some((_, stop)) = lock(&self.steps).get(step) {
-            stop.cancel();
+        if let Some(execution) = lock(&self.steps).get(step) {
+            execution.stop.cancel();
         }
     }
 }
@@ -156,6 +176,8 @@ impl Shared {
 pub(crate) struct Live {
     shared: Arc<Shared>,
     run: RunId,
+    /// Rings when something has come into the run's inbox.
+    pub(crate) bell: Arc<Notify>,
 }
 
 impl Drop for Live {
@@ -164,19 +186,25 @@ impl Drop for Live {
     }
 }
 
+/// The execution of a dispatched step.
+#[derive(Debug, Default)]
+pub(crate) struct Execution {
+    /// The epoch of its lease, once it is claimed.
+    pub(crate) epoch: OnceLock<i64>,
+    /// Stops it.
+    pub(crate) stop: CancellationToken,
+}
+
 /// A dispatched step that is executed here.
 pub(crate) struct LiveStep {
     shared: Arc<Shared>,
     step: StepRef,
-    epoch: i64,
+    pub(crate) execution: Arc<Execution>,
 }
 
 impl Drop for LiveStep {
     fn drop(&mut self) {
-        let mut steps = lock(&self.shared.steps);
-        if steps.get(&self.step).is_some_and(|(epoch, _)| *epoch == self.epoch) {
-            steps.remove(&self.step);
-        }
+        lock(&self.shared.steps).remove(&self.step);
     }
 }
 

@@ -37,8 +37,25 @@ async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<()> {
     for step in found.steps {
         shared.queue.push(Hint::Step(step), Priority::Low);
     }
+    look_after_own(shared).await?;
     if round.is_multiple_of(TIDY_EVERY) {
         shared.store.forget_silent_workers(shared.config.lease).await?;
+    }
+    Ok(())
+}
+
+/// Rings owners whose runs were called by other processes, and takes up again what this worker owns and lost track of: the
+/// answer to a claim was lost, or what was claimed could not be read.
+async fn look_after_own(shared: &Arc<Shared>) -> Result<()> {
+    let held = shared.store.held_by(shared.worker).await?;
+    for (run, called) in held.runs {
+        let is_live = if called { shared.ring_owner(run) } else { shared.is_live(run) };
+        if !is_live {
+            shared.queue.push(Hint::Run(run), Priority::Low);
+        }
+    }
+    for step in held.steps.into_iter().filter(|step| !shared.is_executed(step)) {
+        shared.queue.push(Hint::Step(step), Priority::Low);
     }
     Ok(())
 }

@@ -70,10 +70,7 @@ impl Worker {
 
     async fn take_up(self: Arc<Self>, hint: Hint) {
         match hint {
-            Hint::Run(run) => match self.take_prepared(run) {
-                Some(owner) => own(&self.shared, run, owner, 0).await,
-                None => take_up_run(&self.shared, run).await,
-            },
+            Hint::Run(run) => own(&self.shared, run, self.take_prepared(run)).await,
             Hint::Step(step) => lane::execute(&self.shared, step).await,
         }
     }
@@ -99,55 +96,53 @@ async fn beat(shared: &Shared) {
     }
 }
 
-async fn take_up_run(shared: &Arc<Shared>, run: RunId) {
-    match claim(shared, run).await {
-        Ok(Some((owner, crashes))) => own(shared, run, owner, crashes).await,
-        Ok(None) => {}
-        Err(fault) => tracing::warn!(%run, %fault, "the run could not be claimed; the sweeper will try again"),
-    }
-}
-
-/// Drives a run to where its ownership ends, through every time it has to be read again.
-async fn own(shared: &Arc<Shared>, run: RunId, owner: Owner, crashes: u32) {
-    let mut next = Some((owner, crashes));
+/// Drives a run to where its ownership ends, through every time it has to be read again. Nobody else in this process
+/// claims or drives it meanwhile.
+async fn own(shared: &Arc<Shared>, run: RunId, prepared: Option<Owner>) {
+    let Some(live) = shared.enlist(run) else { return };
+    let mut next = match prepared {
+        Some(owner) => Some((owner, 0)),
+        None => claim(shared, run, false).await.unwrap_or_else(|fault| {
+            tracing::warn!(%run, %fault, "the run could not be claimed; the sweeper will try again");
+            None
+        }),
+    };
+    let mut parked = false;
     while let Some((mut owner, crashes)) = next.take() {
-        let live = shared.enlist(run, owner.bell());
-        let ended = AssertUnwindSafe(owner.drive(crashes)).catch_unwind().await;
-        let epoch = owner.epoch();
-        drop((live, owner));
+        let ended = AssertUnwindSafe(owner.drive(live.bell.clone(), crashes)).catch_unwind().await;
+        drop(owner);
+        parked = matches!(ended, Ok(Ended::Parked));
         next = match ended {
-            Ok(Ended::Over | Ended::Gone) => None,
-            Ok(Ended::Parked) => called_back(shared, run).await,
-            Ok(Ended::Lost) => recover(shared, run, epoch, false).await,
+            Ok(Ended::Over | Ended::Gone | Ended::Parked) => None,
+            Ok(Ended::Lost) => recover(shared, run, false).await,
             Err(_) => {
                 tracing::error!(%run, "the owner of the run stopped on a fault in FlowForge itself; reading the run again");
-                recover(shared, run, epoch, true).await
+                recover(shared, run, true).await
             }
         };
     }
-}
-
-/// A message may have come while the run was let go of: then it is claimed again at once.
-async fn called_back(shared: &Arc<Shared>, run: RunId) -> Option<(Owner, u32)> {
-    match shared.store.messages(run).await {
-        Ok(messages) if messages.is_empty() => None,
-        Ok(_) => claim(shared, run).await.ok().flatten(),
-        Err(_) => None,
+    drop(live);
+    // A message may have come while the run was let go of.
+    if parked && shared.store.messages(run).await.is_ok_and(|messages| !messages.is_empty()) {
+        shared.call(run);
     }
 }
 
-async fn claim(shared: &Arc<Shared>, run: RunId) -> Result<Option<(Owner, u32)>> {
-    if shared.is_leaving() || shared.ring_owner(run) {
+/// Claims a run and reads it. An error leaves it unknown whether it was claimed: the sweeper finds what this worker owns
+/// and does not hold.
+async fn claim(shared: &Arc<Shared>, run: RunId, crashed: bool) -> Result<Option<(Owner, u32)>> {
+    if shared.is_leaving() || !shared.is_trusted() {
         return Ok(None);
     }
-    match shared.store.claim_run(run, shared.worker, shared.config.lease).await? {
+    match shared.store.claim_run(run, shared.worker, shared.config.lease, crashed).await? {
         Some(epoch) => load(shared, run, epoch).await,
         None => Ok(None),
     }
 }
 
-/// Finds out what was written of a run that this worker owned, and goes on with it.
-async fn recover(shared: &Arc<Shared>, run: RunId, epoch: i64, crashed: bool) -> Option<(Owner, u32)> {
+/// Finds out what was written of a run that this worker owned, and goes on with it; `crashed` when losing track of it was the
+/// run's own doing.
+async fn recover(shared: &Arc<Shared>, run: RunId, mut crashed: bool) -> Option<(Owner, u32)> {
     let mut wait = FIRST_WAIT;
     loop {
         tokio::select! {
@@ -158,14 +153,11 @@ async fn recover(shared: &Arc<Shared>, run: RunId, epoch: i64, crashed: bool) ->
         if !shared.is_trusted() {
             continue;
         }
-        match shared.store.reclaim_run(run, shared.worker, epoch, crashed).await {
-            Ok(Some(epoch)) => match load(shared, run, epoch).await {
-                Ok(found) => return found,
-                Err(fault) => tracing::warn!(%run, %fault, "the run could not be read; trying again"),
-            },
-            Ok(None) => return None,
-            Err(fault) => tracing::warn!(%run, %fault, "the run could not be claimed again; trying again"),
+        match claim(shared, run, crashed).await {
+            Ok(found) => return found,
+            Err(fault) => tracing::warn!(%run, %fault, "the run could not be claimed and read again; trying again"),
         }
+        crashed = false;
     }
 }
 

@@ -15,6 +15,9 @@ use crate::{
 impl Owner {
     pub(super) async fn read_inbox(&mut self) -> Result<()> {
         for (id, message) in self.shared.store.messages(self.id).await? {
+            if !self.read.insert(id) {
+                continue;
+            }
             self.draft.consume(id);
             match message {
                 Message::Cancel => self.apply(Input::Cancel, None),

@@ -102,15 +102,17 @@ impl Store {
         Ok(())
     }
 
-    /// A run's messages, oldest first.
+    /// A run's messages, oldest first. One that this version cannot read is left to another that can.
     pub(crate) async fn messages(&self, run: RunId) -> Result<Vec<(Uuid, Message)>> {
         let rows = inbox::Entity::find().filter(Column::RunId.eq(run.uuid())).order_by_asc(Column::Id).all(&self.write).await?;
-        rows.into_iter()
-            .map(|row| match serde_json::from_value(row.body) {
-                Ok(message) => Ok((row.id, message)),
-                Err(fault) => Err(Error::Inconsistent { table: "run_inbox", column: "body", fault: fault.to_string() }),
-            })
-            .collect()
+        let message = |row: inbox::Model| match serde_json::from_value(row.body) {
+            Ok(message) => Some((row.id, message)),
+            Err(fault) => {
+                tracing::error!(%run, message = %row.id, %fault, "a message cannot be read by this version of FlowForge");
+                None
+            }
+        };
+        Ok(rows.into_iter().filter_map(message).collect())
     }
 }
 

@@ -19,31 +19,31 @@ pub(crate) struct StepLease {
     pub(crate) crashes: u32,
 }
 
-/// What may be told to a run's owner or claimed, found by the sweeper.
+/// What may be claimed, found by the sweeper.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) runs: Vec<RunId>,
     pub(crate) steps: Vec<StepRef>,
 }
 
+/// What a worker owns, as the database has it.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// Its runs, and whether something is in their inbox.
+    pub(crate) runs: Vec<(RunId, bool)>,
+    pub(crate) steps: Vec<StepRef>,
+}
+
 impl Store {
-    /// Claims a run that nobody alive owns. The epoch it is now owned under, or nothing when it cannot be claimed.
-    pub(crate) async fn claim_run(&self, run: RunId, worker: WorkerId, lease: Duration) -> Result<Option<i64>> {
+    /// Claims a run that nobody else alive owns. The epoch it is now owned under, or nothing when it cannot be claimed. A run
+    /// that this worker owns already is one that it lost track of; `crashed` when that was the run's own doing.
+    pub(crate) async fn claim_run(&self, run: RunId, worker: WorkerId, lease: Duration, crashed: bool) -> Result<Option<i64>> {
         let alive = self.alive_sql(lease);
         let sql = format!(
-            "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = CASE WHEN owner IS NULL THEN crashes ELSE crashes + 1 END \
-             WHERE id = $1 AND finished_at IS NULL AND (owner IS NULL OR owner NOT IN ({alive})) RETURNING epoch"
+            "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = crashes + CASE WHEN owner IS NULL OR owner = $2 THEN $3 ELSE 1 END \
+             WHERE id = $1 AND finished_at IS NULL AND (owner IS NULL OR owner = $2 OR owner NOT IN ({alive})) RETURNING epoch"
         );
-        self.epoch(sql, [run.uuid().into(), worker.uuid().into()]).await
-    }
-
-    /// Claims a run again that this worker owns already, after it lost track of what was written; `crashed` when that was
-    /// the run's own doing.
-    pub(crate) async fn reclaim_run(&self, run: RunId, worker: WorkerId, epoch: i64, crashed: bool) -> Result<Option<i64>> {
-        let sql = "UPDATE runs SET epoch = epoch + 1, crashes = crashes + $4 \
-             WHERE id = $1 AND owner = $2 AND epoch = $3 AND finished_at IS NULL RETURNING epoch";
-        let values = [run.uuid().into(), worker.uuid().into(), epoch.into(), i32::from(crashed).into()];
-        self.epoch(sql.to_owned(), values).await
+        self.epoch(sql, [run.uuid().into(), worker.uuid().into(), i32::from(crashed).into()]).await
     }
 
     async fn epoch<const N: usize>(&self, sql: String, values: [Value; N]) -> Result<Option<i64>> {
@@ -51,14 +51,15 @@ impl Store {
         Ok(Epoch::find_by_statement(statement).one(&self.write).await?.map(|row| row.epoch))
     }
 
-    /// Claims a dispatched step that nobody alive executes.
+    /// Claims a dispatched step that nobody else alive executes. One that this worker holds already is one that it lost
+    /// track of.
     pub(crate) async fn claim_step(&self, step: &StepRef, worker: WorkerId, lease: Duration) -> Result<Option<StepLease>> {
         let (alive, now) = (self.alive_sql(lease), self.now_sql());
         let sql = format!(
             "UPDATE step_leases SET owner = $5, epoch = epoch + 1, claimed_at = {now}, \
-             crashes = CASE WHEN owner IS NULL THEN crashes ELSE crashes + 1 END \
-             WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND (owner IS NULL OR owner NOT IN ({alive})) \
-             RETURNING epoch, crashes"
+             crashes = CASE WHEN owner IS NULL OR owner = $5 THEN crashes ELSE crashes + 1 END \
+             WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 \
+             AND (owner IS NULL OR owner = $5 OR owner NOT IN ({alive})) RETURNING epoch, crashes"
         );
         let statement = Statement::from_sql_and_values(self.backend(), sql, step_values(step, worker.uuid().into()));
         let row = Claimed::find_by_statement(statement).one(&self.write).await?;
@@ -109,6 +110,22 @@ impl Store {
             steps: steps.into_iter().map(StepRef::from).collect(),
         })
     }
+
+    /// What a worker owns.
+    pub(crate) async fn held_by(&self, worker: WorkerId) -> Result<Held> {
+        let statement = |sql| Statement::from_sql_and_values(self.backend(), sql, [worker.uuid().into()]);
+        let runs = statement(
+            "SELECT id, EXISTS (SELECT 1 FROM run_inbox i WHERE i.run_id = runs.id) AS called FROM runs \
+             WHERE owner = $1 AND finished_at IS NULL",
+        );
+        let steps = statement("SELECT run_id, node_id, item, attempt FROM step_leases WHERE owner = $1");
+        let runs = HeldRun::find_by_statement(runs).all(&self.read).await?;
+        let steps = StepKey::find_by_statement(steps).all(&self.read).await?;
+        Ok(Held {
+            runs: runs.into_iter().map(|row| (RunId::new(row.id), row.called)).collect(),
+            steps: steps.into_iter().map(StepRef::from).collect(),
+        })
+    }
 }
 
 fn step_values(step: &StepRef, last: Value) -> [Value; 5] {
@@ -129,6 +146,12 @@ struct Claimed {
 #[derive(FromQueryResult)]
 struct RunKey {
     id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct HeldRun {
+    id: Uuid,
+    called: bool,
 }
 
 #[derive(FromQueryResult)]

@@ -19,7 +19,7 @@ use crate::{
     executor::Executed,
     owner::{Attempt, Loaded, Surroundings, about, admitted},
     queue::StepRef,
-    shared::Shared,
+    shared::{LiveStep, Shared},
     store::{
         inbox::{Answer, Report},
         leases::StepLease,
@@ -35,11 +35,12 @@ const AGAIN: Duration = Duration::from_millis(500);
 
 /// Executes a dispatched step if nobody else does.
 pub(super) async fn execute(shared: &Arc<Shared>, step: StepRef) {
-    if shared.is_leaving() {
+    if shared.is_leaving() || !shared.is_trusted() {
         return;
     }
+    let Some(live) = shared.enlist_step(&step) else { return };
     match shared.store.claim_step(&step, shared.worker, shared.config.lease).await {
-        Ok(Some(lease)) => claimed(shared, &step, lease).await,
+        Ok(Some(lease)) => claimed(shared, &step, lease, live).await,
         Ok(None) => {}
         Err(fault) => {
             tracing::warn!(run = %step.run, node = %step.node, %fault, "the step could not be claimed; the sweeper will try again")
@@ -47,11 +48,17 @@ pub(super) async fn execute(shared: &Arc<Shared>, step: StepRef) {
     }
 }
 
-async fn claimed(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) {
-    let (stop, _enlisted) = shared.enlist_step(step.clone(), lease.epoch);
+async fn claimed(shared: &Arc<Shared>, step: &StepRef, lease: StepLease, live: LiveStep) {
+    let execution = live.execution.clone();
+    let _ = execution.epoch.set(lease.epoch);
     let work = async {
         match attempt(shared, step, lease).await {
-            Ok(Some(report)) => send(shared, step, lease.epoch, report).await,
+            Ok(Some(report)) => {
+                send(shared, step, lease.epoch, report).await;
+                // Its owner may dispatch it again at once.
+                drop(live);
+                shared.call(step.run);
+            }
             Ok(None) => hand_back(shared, step, lease.epoch).await,
             // The run has gone on without this attempt, or cannot be read, which its owner finds out for itself.
             Err(Error::Fenced | Error::Invalid(_) | Error::Inconsistent { .. } | Error::NotFound(_)) => {
@@ -66,7 +73,7 @@ async fn claimed(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) {
     };
     tokio::select! {
         () = work => {}
-        () = stop.cancelled() => tracing::debug!(run = %step.run, node = %step.node, "the step was recalled"),
+        () = execution.stop.cancelled() => tracing::debug!(run = %step.run, node = %step.node, "the step was recalled"),
     }
 }
 
@@ -130,7 +137,7 @@ fn crashed(shared: &Shared, step: &StepRef, crashes: u32) -> Report {
 async fn send(shared: &Arc<Shared>, step: &StepRef, epoch: i64, report: Report) {
     loop {
         match shared.store.report(step, epoch, report.clone()).await {
-            Ok(()) => return shared.call(step.run),
+            Ok(()) => return,
             Err(Error::Fenced) => return tracing::debug!(run = %step.run, node = %step.node, "a late report was dropped"),
             Err(fault) => tracing::warn!(run = %step.run, node = %step.node, %fault, "the report was not written; trying again"),
         }
@@ -172,9 +179,11 @@ async fn write_lines(shared: &Shared, step: &StepRef, epoch: i64, mut lines: mps
 
 /// Stops what this worker executes and no longer holds: recalled, or taken over by another worker.
 pub(super) async fn stop_what_is_not_held(shared: &Shared) {
-    for (step, epoch, stop) in shared.enlisted_steps() {
-        if let Ok(false) = shared.store.holds_step(&step, epoch).await {
-            stop.cancel();
+    for (step, execution) in shared.enlisted_steps() {
+        if let Some(epoch) = execution.epoch.get()
+            && let Ok(false) = shared.store.holds_step(&step, *epoch).await
+        {
+            execution.stop.cancel();
         }
     }
 }

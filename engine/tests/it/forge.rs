@@ -9,6 +9,7 @@ use flowforge_engine::{
 };
 use flowforge_migrations::{Migrator, MigratorTrait};
 use futures::StreamExt;
+use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
 use crate::nodes::{NoScripts, World, catalog};
@@ -174,6 +175,20 @@ impl Forge {
         assert!(events.last().unwrap().is_last());
     }
 
+    /// Runs a statement behind the engine's back.
+    pub(crate) async fn sql(&self, sql: &str) {
+        self.store.connection().execute_unprepared(sql).await.unwrap();
+    }
+
+    /// Waits until a query finds something.
+    pub(crate) async fn until(&self, query: &str) {
+        let connection = self.store.connection();
+        let statement = Statement::from_string(connection.get_database_backend(), query);
+        while connection.query_one_raw(statement.clone()).await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Attempts in a word each, by node: `a:completed b:failed b:completed`.
     pub(crate) async fn attempts(&self, run: RunId) -> String {
         let mut steps = self.steps(run).await;
@@ -211,7 +226,7 @@ fn edge(text: &str) -> Value {
 
 /// A database of its own on a server, by the server's URL.
 async fn fresh_database(url: &str) -> String {
-    use sea_orm_migration::sea_orm::{ConnectionTrait, Database};
+    use sea_orm_migration::sea_orm::Database;
 
     let name = format!("ff_{}", clock::new_uuid().simple());
     let server = Database::connect(url).await.unwrap();

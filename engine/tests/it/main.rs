@@ -6,4 +6,5 @@ mod crash;
 mod feed;
 mod forge;
 mod nodes;
+mod processes;
 mod runs;

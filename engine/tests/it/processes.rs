@@ -1,0 +1,88 @@
+//! What several processes over one database do to each other's runs, and what the database does to all of them.
+
+use flowforge_core::RunStatus;
+use flowforge_engine::EngineConfig;
+use serde_json::json;
+
+use crate::forge::{config, on_every_database, shown};
+
+#[test]
+fn a_cancel_reaches_a_run_that_another_process_owns() {
+    on_every_database(async |forge| {
+        let (owner, other) = (forge.process().await, forge.process().await);
+        let workflow = forge.workflow(json!([["a", "effect", {"hang": true}]]), &[]).await;
+        let run = forge.start(&owner, workflow).await.record.id;
+        forge.world.called(1).await;
+        other.engine.cancel(forge.workspace, run).await.unwrap();
+        assert_eq!(forge.ended(&other, run).await.status, RunStatus::Cancelled);
+        forge.check_record(&owner, run).await;
+    });
+}
+
+#[test]
+fn a_step_that_another_process_executes_reports_to_the_run_s_owner() {
+    on_every_database(async |forge| {
+        let owner = forge.process_with(EngineConfig { lane_slots: 1, ..config() }).await;
+        let workflow = forge.workflow(json!([["a", "job", {"hang": true}], ["b", "job", {"hang": true}]]), &[]).await;
+        let run = forge.start(&owner, workflow).await.record.id;
+        forge.world.called(1).await;
+        let other = forge.process().await;
+        forge.world.called(2).await;
+        forge.world.gate.notify_one();
+        forge.event(&owner, run, "step_succeeded").await;
+        forge.world.gate.notify_one();
+        assert_eq!(shown(&forge.ended(&other, run).await), r#"completed {"a":{"call":1},"b":{"call":1}}"#);
+        assert_eq!(forge.world.calls(), [1, 1]);
+        forge.check_record(&owner, run).await;
+    });
+}
+
+#[test]
+fn a_run_that_was_claimed_and_could_not_be_read_is_read_again() {
+    on_every_database(async |forge| {
+        let api = forge.process_with(EngineConfig { works: false, ..config() }).await;
+        let workflow = forge.workflow(json!([["a", "effect", {}]]), &[]).await;
+        let run = forge.start(&api, workflow).await.record.id;
+        forge.sql("ALTER TABLE step_runs RENAME TO hidden").await;
+        let worker = forge.process().await;
+        forge.until("SELECT 1 FROM runs WHERE owner IS NOT NULL").await;
+        forge.sql("ALTER TABLE hidden RENAME TO step_runs").await;
+        assert_eq!(shown(&forge.ended(&worker, run).await), r#"completed {"call":1}"#);
+        forge.check_record(&worker, run).await;
+    });
+}
+
+#[test]
+fn a_step_whose_claim_was_written_and_not_answered_is_executed() {
+    on_every_database(async |forge| {
+        let process = forge.process_with(EngineConfig { lane_slots: 1, ..config() }).await;
+        let workflow = forge.workflow(json!([["a", "job", {"hang": true}], ["b", "job", {}]]), &[]).await;
+        let run = forge.start(&process, workflow).await.record.id;
+        forge.world.called(1).await;
+        forge.sql("UPDATE step_leases SET owner = (SELECT owner FROM runs), epoch = epoch + 1 WHERE owner IS NULL").await;
+        forge.world.gate.notify_one();
+        assert_eq!(forge.ended(&process, run).await.status, RunStatus::Completed);
+        assert_eq!(forge.world.calls(), [1, 1]);
+        forge.check_record(&process, run).await;
+    });
+}
+
+#[test]
+fn a_message_that_nobody_can_read_disturbs_nothing() {
+    on_every_database(async |forge| {
+        let process = forge.process().await;
+        let workflow = forge.workflow(json!([["a", "effect", {"hang": true}]]), &[]).await;
+        let run = forge.start(&process, workflow).await.record.id;
+        forge.world.called(1).await;
+        forge
+            .sql(
+                "INSERT INTO run_inbox (id, run_id, kind, body, created_at) \
+                 SELECT id, id, 'of_tomorrow', '{\"kind\": \"of_tomorrow\"}', 0 FROM runs",
+            )
+            .await;
+        process.engine.cancel(forge.workspace, run).await.unwrap();
+        assert_eq!(forge.ended(&process, run).await.status, RunStatus::Cancelled);
+        assert_eq!(forge.world.calls(), [1]);
+        forge.check_record(&process, run).await;
+    });
+}
