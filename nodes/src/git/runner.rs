@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::faults;
-use crate::spawn::spawn;
+use crate::spawn::{Started, die_with_parent, spawn_group};
 
 /// The most that is read of what git says; more is cut off.
 const LONGEST_ANSWER: u64 = 64 << 20;
@@ -128,7 +128,9 @@ impl Git {
         command.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs(self.env).args(self.args).current_dir(self.folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = spawn(command).await.map_err(unavailable)?;
+        die_with_parent(&mut command);
+        // The group holds git's own helpers, which may be writing: they end with it when this is dropped.
+        let Started { mut child, mut group } = spawn_group(command).await.map_err(unavailable)?;
         let (input, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
             if let (Some(mut input), Some(text)) = (input, self.stdin) {
@@ -138,6 +140,7 @@ impl Git {
         };
         let ((), stdout, stderr) = tokio::join!(feed, read(out), read(err));
         let status = child.wait().await.map_err(unavailable)?;
+        group.forget();
         let stderr = String::from_utf8_lossy(&stderr.map_err(unavailable)?).into_owned();
         Ok(Answer { code: status.code().unwrap_or(-1), stdout: stdout.map_err(unavailable)?, stderr })
     }

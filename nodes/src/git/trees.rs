@@ -6,7 +6,10 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, PermissionsExt, lchown},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,6 +25,9 @@ use tokio::{
 const RETRY: Duration = Duration::from_millis(20);
 /// The name of the record inside the repository that says where it came from.
 const ORIGIN: &str = "flowforge.json";
+
+/// What the names of new trees begin with.
+const ASIDE: &str = "clone-";
 
 /// The folder in which the work trees lie.
 #[derive(Debug)]
@@ -146,11 +152,20 @@ impl WorkTree {
         Ok(origin)
     }
 
-    /// A place beside the tree for a new one; whatever an earlier attempt left there is removed.
+    /// A place beside the tree for a new one. What earlier attempts left is removed as far as it can be: a helper of a git that was
+    /// killed with its server may be writing there still, so the place has a name that nobody had before.
     pub(crate) async fn aside(&self) -> Result<PathBuf, NodeError> {
-        let aside = self.folder.join("clone");
-        remove(aside.clone()).await.map_err(failed("removed", &aside))?;
-        Ok(aside)
+        static TAKEN: AtomicU64 = AtomicU64::new(0);
+        let earlier = entries(&self.folder).map_err(failed("read", &self.folder))?;
+        for path in
+            earlier.into_iter().filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(ASIDE)))
+        {
+            remove(path).await.ok();
+        }
+        let mut names =
+            std::iter::repeat_with(|| format!("{ASIDE}{}-{}", std::process::id(), TAKEN.fetch_add(1, Ordering::Relaxed)));
+        let free = names.find_map(|name| Some(self.folder.join(name)).filter(|path| !path.exists()));
+        free.ok_or_else(|| NodeError::retry("WORK_TREE_FAILED", "there is no name left for a new work tree"))
     }
 
     /// Puts a new tree in the place of the old one, its origin written down before.

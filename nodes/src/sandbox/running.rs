@@ -7,7 +7,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::spawn::{spawn, spawn_free};
+use crate::spawn::{Group, Started, die_with_parent, spawn_group};
 
 /// A command that runs. Dropping it ends it and everything that it started.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ pub(crate) struct Running {
 
 impl Running {
     pub(super) async fn plain(mut command: Command) -> io::Result<Self> {
-        command.process_group(0);
-        let child = spawn(command).await?;
-        Ok(Self { group: Group(child.id()), child, is_plain: true })
+        die_with_parent(&mut command);
+        let Started { child, group } = spawn_group(command).await?;
+        Ok(Self { child, group, is_plain: true })
     }
 
     /// Starts a sandbox and shakes hands with the process inside.
@@ -31,9 +31,9 @@ impl Running {
     /// process waits for a word from here: whoever dies or loses interest before has never said it, and what comes after is ended
     /// by the kernel.
     pub(super) async fn sandboxed(mut command: Command) -> io::Result<Self> {
-        command.stdin(Stdio::piped()).process_group(0);
-        let child = spawn_free(command).await?;
-        let mut running = Self { group: Group(child.id()), child, is_plain: false };
+        command.stdin(Stdio::piped());
+        let Started { child, group } = spawn_group(command).await?;
+        let mut running = Self { child, group, is_plain: false };
         if let (Some(mut word), Some(out)) = (running.child.stdin.take(), &mut running.child.stdout) {
             if out.read_exact(&mut [0]).await.is_err() {
                 return Err(running.what_it_said().await);
@@ -55,24 +55,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Of a sandbox that has ended nothing is left, and its number may belong to somebody else by now.
-        if self.is_plain || self.child.id().is_some() {
-            self.group.end();
-        }
-    }
-}
-
-/// A process group.
-#[derive(Debug)]
-pub(super) struct Group(Option<u32>);
-
-impl Group {
-    /// Ends whoever is in the group.
-    #[expect(unsafe_code, reason = "signals to a group have no safe wrapper")]
-    pub(super) fn end(&mut self) {
-        if let Some(group) = self.0.take().and_then(|group| i32::try_from(group).ok()) {
-            // SAFETY: the call touches no memory. The group's number stays taken while any process of it lives.
-            unsafe { libc::kill(-group, libc::SIGKILL) };
+        // Of a sandbox that has ended nothing is left.
+        if !self.is_plain && self.child.id().is_none() {
+            self.group.forget();
         }
     }
 }
