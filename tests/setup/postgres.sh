@@ -31,7 +31,7 @@ start() {
     for _ in 1 2 3 4 5 6 7 8; do
         port=$(random_port)
         options="-p $port -k $1 -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=on -c synchronous_commit=on ${PG_OPTIONS:-}"
-        if as_postgres "$bin/pg_ctl" start -w -t 60 -D "$1/data" -l "$1/log" -o "$options" >"$1.log" 2>&1; then
+        if as_postgres "$bin/pg_ctl" start -w -t 30 -D "$1/data" -l "$1/log" -o "$options" >"$1.log" 2>&1; then
             echo "postgres://postgres@127.0.0.1:$port/postgres"
             return
         fi

@@ -1,6 +1,7 @@
 //! Everything that most tests need: a server, its owner, and short words for the usual calls.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -40,6 +41,8 @@ impl Forge {
         let database_url = postgres.as_ref().map(|one| one.url().to_owned());
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let server = Server::start(Settings { database_url, environment, ..Settings::default() }).await;
+        // A test that is ended from outside has said at least where it was.
+        println!("{} on {database:?}", server.base());
         let owner = server.owner().await;
         Self { server, owner, ledger: Ledger::start().await, postgres }
     }
@@ -86,8 +89,18 @@ impl Forge {
         self.run(&workflow, json!({})).await
     }
 
-    /// The run, once it has ended: its event stream says when.
+    /// The run, once it has ended: its event stream says when. Panics with what is known after a minute.
     pub async fn end_of(&self, run: &str) -> Value {
+        match tokio::time::timeout(Duration::from_secs(60), self.wait_for_end(run)).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                let now = self.owner.get(&format!("/runs/{run}")).await.body;
+                panic!("{run} does not end by itself: {now:#}\n{:#?}", self.steps(run).await)
+            }
+        }
+    }
+
+    async fn wait_for_end(&self, run: &str) -> Value {
         let path = format!("/runs/{run}");
         let mut now = self.owner.get(&path).await.expect(200);
         while !is_over(&now) {
