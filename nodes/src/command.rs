@@ -165,7 +165,7 @@ fn verdict(ended: Ended) -> Result<Outcome, NodeError> {
     let last: String = last.chars().take(300).collect();
     let message = format!("the command ended with exit code {exit_code}: {last}");
     let details = json!({"exit_code": exit_code, "stdout": end_of(&stdout), "stderr": end_of(&stderr)});
-    Err(NodeError::fatal("COMMAND_FAILED", message).with_details(details))
+    Err(NodeError::retry("COMMAND_FAILED", message).with_details(details))
 }
 
 fn end_of(text: &str) -> &str {

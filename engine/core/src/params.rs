@@ -44,7 +44,8 @@ fn check_object(schema: &Value, object: &Map<String, Value>, at: &str, scripts: 
     let none = Map::new();
     let fields = schema["properties"].as_object().unwrap_or(&none);
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if object.get(name).is_none_or(|value| value == "" || value.is_null()) {
+        let schema = fields.get(name).unwrap_or(&Value::Bool(true));
+        if object.get(name).is_none_or(|value| is_blank(value, schema)) {
             problems.push(problem("missing_parameter", join(at, name), "is required".to_owned()));
         }
     }
@@ -63,6 +64,16 @@ fn check_object(schema: &Value, object: &Map<String, Value>, at: &str, scripts: 
                 problems.push(problem("unknown_parameter", field, format!("is not a parameter here; known are: {known}")));
             }
         }
+    }
+}
+
+/// Whether a value says no more than its absence would: an empty text where text is wanted, `null` where it means nothing.
+fn is_blank(value: &Value, schema: &Value) -> bool {
+    match (value, &schema["type"]) {
+        (Value::Null, Value::Null) => schema.get("anyOf").is_some() || schema.get("oneOf").is_some(),
+        (Value::Null, expected) => !expected.as_array().is_some_and(|kinds| kinds.contains(&"null".into())),
+        (Value::String(text), Value::String(kind)) => text.is_empty() && kind == "string",
+        _ => false,
     }
 }
 
@@ -242,6 +253,22 @@ mod tests {
             json!({"url": "{{ x }}", "method": "{{ x }}", "headers": "{{ x }}", "timeout_s": "{{ x }}", "auth": "{{ x }}"}),
             expect![[""]],
         );
+    }
+
+    #[test]
+    fn anything_may_be_null_or_empty_and_a_text_may_not() {
+        #[derive(Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is used")]
+        struct Set {
+            value: Value,
+            text: String,
+        }
+        let codes = |params: Value| Schema::of::<Set>().check(params.as_object().unwrap(), &[]).len();
+        assert_eq!(codes(json!({"value": null, "text": "a"})), 0);
+        assert_eq!(codes(json!({"value": "", "text": "a"})), 0);
+        assert_eq!(codes(json!({"value": 1, "text": ""})), 1);
+        assert_eq!(codes(json!({"value": 1, "text": null})), 1);
+        assert_eq!(codes(json!({"text": "a"})), 1);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub struct RetryPolicy {
     pub initial_ms: u64,
     /// The longest wait, in milliseconds.
     pub max_ms: u64,
-    /// The error codes that are worth another attempt; all retryable ones when empty.
+    /// The error codes that are worth another attempt; all that may pass by themselves when empty.
     pub codes: Vec<String>,
 }
 
@@ -44,7 +44,12 @@ impl RetryPolicy {
 
     /// Whether an attempt that failed with `code` may be followed by another.
     pub fn allows(&self, attempt: u32, code: &str) -> bool {
-        attempt < self.max_attempts && (self.codes.is_empty() || self.codes.iter().any(|c| c == code))
+        attempt < self.max_attempts && (self.codes.is_empty() || self.names(code))
+    }
+
+    /// Whether the author asked for another attempt after this very code.
+    pub fn names(&self, code: &str) -> bool {
+        self.codes.iter().any(|named| named == code)
     }
 
     /// The wait after failed attempt number `attempt` (from 1), in milliseconds.

@@ -247,7 +247,7 @@ impl Run {
 
     fn retry_at(&self, step: StepIx, attempt: u32, error: &NodeError, now: Timestamp) -> Option<Timestamp> {
         let policy = &self.graph.step(step).retry;
-        let again = error.retryable && policy.allows(attempt, &error.code);
+        let again = policy.allows(attempt, &error.code) && (error.retryable || policy.names(&error.code));
         again.then(|| {
             let asked = error.retry_after_ms.unwrap_or(0).min(RetryPolicy::LONGEST_MS);
             now.plus_ms(policy.delay_ms(attempt, self.seed ^ (u64::from(step.0) << 32)).max(asked))

@@ -37,7 +37,7 @@ scripts! {
     fail_cancels_siblings join join_inputs late_skip_releases_join not_started on_error_continue
     on_error_continue_condition on_error_continue_end on_error_fail repeated_reports retry_after
     retry_codes retry_exhausted retry_exhausted_continue retry_exponential retry_linear
-    retry_not_retryable several_ends side_port side_port_undrawn single skip_into_join skip_levels sleep sleep_past
+    retry_named_code retry_not_retryable several_ends side_port side_port_undrawn single skip_into_join skip_levels sleep sleep_past
     sleep_then_retry stale_attempt taken_over trigger_first trigger_manual trigger_webhook unnamed_port
     wake_early wide_join
 }

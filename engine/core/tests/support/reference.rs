@@ -84,8 +84,8 @@ impl<'p> Reference<'p> {
             let Some((code, may_pass)) = scripted.failures.get(attempt as usize - 1) else {
                 return Fate::Completed { port: scripted.port, output: answer(node, attempt, input) };
             };
-            let listed = scripted.codes.is_empty() || scripted.codes.contains(code);
-            if !(*may_pass && listed && attempt < scripted.max_attempts) {
+            let worth_it = scripted.codes.contains(code) || (scripted.codes.is_empty() && *may_pass);
+            if !(worth_it && attempt < scripted.max_attempts) {
                 let handled = self.plan.edges.iter().any(|(from, by, _)| *from == node && *by == "error");
                 let error = json!({ "error": { "code": code, "message": "as planned", "retryable": may_pass } });
                 return match scripted.on_error {
