@@ -64,8 +64,8 @@ impl Committer {
     /// Writes a delta.
     ///
     /// # Errors
-    /// `Fenced` when its guard does not hold any more, `Storage` when the database does not do its part: then it is not
-    /// known whether the delta was written.
+    /// `Fenced` when its guard does not hold any more, `BadInput` when it holds something that the database will never take,
+    /// `Storage` when the database does not do its part: then it is not known whether the delta was written.
     pub(crate) async fn commit(&self, delta: Delta) -> Result<()> {
         answered(self.submit(delta).await.await)
     }
@@ -96,10 +96,14 @@ fn answer(batch: Vec<Order>, passed: &Passed, hints: &Hints) {
     }
 }
 
-/// Answers a batch of one that the database refused.
-fn refuse(batch: Vec<Order>, fault: &str) {
+/// Answers a batch that was not written, or of which it is not known whether it was.
+fn refuse(batch: Vec<Order>, fault: &Error) {
     for order in batch {
-        tracing::error!(run = %order.delta.run, fault, "a delta could not be written");
-        let _ = order.done.send(Err(Error::Storage(fault.to_owned())));
+        tracing::error!(run = %order.delta.run, %fault, "a delta could not be written");
+        let fault = match fault {
+            Error::BadInput(fault) => Error::BadInput(fault.clone()),
+            fault => Error::Storage(fault.to_string()),
+        };
+        let _ = order.done.send(Err(fault));
     }
 }

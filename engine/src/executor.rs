@@ -16,12 +16,15 @@ use flowforge_core::{
 use futures::FutureExt;
 use serde_json::{Map, Value};
 
-use self::mask::Mask;
 pub(crate) use self::storable::{storable, text as storable_text};
+use self::{
+    mask::Mask,
+    storable::{DEEPEST, LARGEST},
+};
 use crate::{clock::Clock, record::effect_key};
 
-/// The largest output of a step, as JSON, in bytes.
-const LARGEST_OUTPUT: usize = 8 * 1024 * 1024;
+/// The longest message of an error, in bytes; the rest of a longer one is cut off.
+const LONGEST_MESSAGE: usize = 64 * 1024;
 
 /// Calls nodes.
 #[derive(Clone)]
@@ -82,7 +85,7 @@ impl Executor {
 
     async fn call(&self, task: &Task, resolved: Resolved) -> (Option<Value>, Result<Outcome, NodeError>) {
         let Resolved { params, shell_values, mask } = resolved;
-        let input = storable(mask.value(params.clone()));
+        let input = storable::noted(mask.value(params.clone()));
         let cx = Context {
             workspace: task.workspace,
             workflow: task.workflow,
@@ -155,26 +158,29 @@ fn expressions(param: &Param) -> Vec<&Expression> {
     }
 }
 
-/// Makes an output storable and refuses one that is too large.
+/// Makes an output storable and refuses one that is too large or too deep.
 fn checked(result: Result<Outcome, NodeError>) -> (Result<Outcome, NodeError>, Option<String>) {
     match result {
+        Ok(Outcome::Done(output)) if storable::is_too_deep(&output.value) => {
+            let message = format!("the output is nested more than {DEEPEST} levels deep: put out less, or a text that holds it");
+            (Err(NodeError::fatal("OUTPUT_TOO_DEEP", message)), None)
+        }
         Ok(Outcome::Done(mut output)) => {
             if storable::is_unstorable(&output.value) {
                 output.value = Arc::new(storable(Arc::unwrap_or_clone(output.value)));
             }
             let json = output.value.to_string();
-            if json.len() > LARGEST_OUTPUT {
-                let message = format!(
-                    "the output has {} bytes; the most is {LARGEST_OUTPUT}: put out less, or a reference to it",
-                    json.len()
-                );
+            if json.len() > LARGEST {
+                let message =
+                    format!("the output has {} bytes; the most is {LARGEST}: put out less, or a reference to it", json.len());
                 return (Err(NodeError::fatal("OUTPUT_TOO_LARGE", message)), None);
             }
             (Ok(Outcome::Done(output)), Some(json))
         }
         Err(mut error) => {
+            error.message.truncate(error.message.floor_char_boundary(LONGEST_MESSAGE));
             error.message = storable::text(&error.message);
-            error.details = storable(error.details);
+            error.details = storable::noted(error.details);
             (Err(error), None)
         }
         sleep => (sleep, None),

@@ -68,6 +68,8 @@ pub(crate) enum Ended {
     Gone,
     /// It is not known what was written; the run has to be read again.
     Lost,
+    /// The database will never take what the run has come to; it has to fail.
+    Unwritable,
 }
 
 /// A run and its worker.
@@ -318,9 +320,15 @@ impl Owner {
         }
     }
 
+    /// The epoch under which the run is owned.
+    pub(crate) fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
     fn give_up(&mut self, fault: &Error) -> Ended {
         let (ended, answer) = match fault {
             Error::Fenced => (Ended::Gone, Error::Fenced),
+            Error::BadInput(fault) => (Ended::Unwritable, Error::BadInput(fault.clone())),
             fault => (Ended::Lost, Error::Storage(fault.to_string())),
         };
         tracing::warn!(run = %self.id, %fault, ?ended, "the run cannot be gone on with as it stands in memory");

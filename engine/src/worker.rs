@@ -110,11 +110,18 @@ async fn own(shared: &Arc<Shared>, run: RunId, prepared: Option<Owner>) {
     let mut parked = false;
     while let Some((mut owner, crashes)) = next.take() {
         let ended = AssertUnwindSafe(owner.drive(live.bell.clone(), crashes)).catch_unwind().await;
+        let epoch = owner.epoch();
         drop(owner);
         parked = matches!(ended, Ok(Ended::Parked));
         next = match ended {
             Ok(Ended::Over | Ended::Gone | Ended::Parked) => None,
             Ok(Ended::Lost) => recover(shared, run, false).await,
+            Ok(Ended::Unwritable) => {
+                let message = "the database does not take what the run has come to: it is too large, or of no kind it knows";
+                // When this is not written either, the sweeper finds the run, which comes to the same again.
+                let _ = fail(shared, run, epoch, "RUN_UNWRITABLE", message.to_owned()).await;
+                None
+            }
             Err(_) => {
                 tracing::error!(%run, "the owner of the run stopped on a fault in FlowForge itself; reading the run again");
                 recover(shared, run, true).await
@@ -169,18 +176,19 @@ async fn load(shared: &Arc<Shared>, run: RunId, epoch: i64) -> Result<Option<(Ow
         }
         Ok(_) => Ok(None),
         Err(fault @ (Error::Invalid(_) | Error::Inconsistent { .. } | Error::NotFound(_))) => {
-            fail_unreadable(shared, run, epoch, &fault).await.map(|()| None)
+            // What this program cannot read must not be claimed for ever: it fails, and only it.
+            let message = format!("the run cannot be read by this version of FlowForge: {fault}");
+            fail(shared, run, epoch, "RUN_UNREADABLE", message).await.map(|()| None)
         }
         Err(fault) => Err(fault),
     }
 }
 
-/// A run that this program cannot read must not be claimed for ever: it fails, and only it.
-async fn fail_unreadable(shared: &Shared, run: RunId, epoch: i64, fault: &Error) -> Result<()> {
-    tracing::error!(%run, %fault, "the run cannot be read and fails");
+/// Ends a run without its planner.
+async fn fail(shared: &Shared, run: RunId, epoch: i64, code: &str, message: String) -> Result<()> {
+    tracing::error!(%run, code, message, "the run fails");
     let now = shared.clock.now();
-    let message = format!("the run cannot be read by this version of FlowForge: {fault}");
-    let error = RunError { code: "RUN_UNREADABLE".to_owned(), message, node_id: None };
+    let error = RunError { code: code.to_owned(), message, node_id: None };
     let patch = RunPatch {
         status: Some(RunStatus::Failed),
         error: Some(serde_json::json!(error).to_string()),

@@ -12,7 +12,10 @@ use uuid::Uuid;
 
 use self::columns::{Logs, NewRuns, RunUpdates, StepKeys, Steps};
 use super::{BATCH, Guard, Order, Passed, answer, next_batch, refuse};
-use crate::{error::Result, hints::Hints};
+use crate::{
+    error::{Error, Result},
+    hints::Hints,
+};
 
 /// A cached plan that was made while `runs` was empty scans the whole table for ever after; these keep it on the indexes.
 const SETTINGS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_mergejoin = off; SET jit = off; \
@@ -90,7 +93,7 @@ SELECT id FROM passed";
 
 /// Connects and starts the task.
 pub(super) async fn spawn(url: &str, orders: mpsc::Receiver<Order>, hints: Arc<Hints>) -> Result<()> {
-    let connection = connect(url).await.map_err(|fault| crate::error::Error::Storage(fault.to_string()))?;
+    let connection = connect(url).await.map_err(|fault| Error::Storage(fault.to_string()))?;
     tokio::spawn(serve(Link { url: url.to_owned(), connection: Some(connection) }, orders, hints));
     Ok(())
 }
@@ -122,7 +125,7 @@ async fn serve(mut link: Link, mut orders: mpsc::Receiver<Order>, hints: Arc<Hin
         while let Some(mut batch) = open.pop() {
             match link.write(&batch).await {
                 Ok(passed) => answer(batch, &passed, &hints),
-                Err(fault) if batch.len() == 1 || !is_refusal(&fault) => refuse(batch, &fault.to_string()),
+                Err(fault) if batch.len() == 1 || !is_refusal(&fault) => refuse(batch, &refusal(&fault)),
                 Err(fault) => {
                     tracing::warn!(%fault, deltas = batch.len(), "a batch was refused; writing it in halves");
                     let rest = batch.split_off(batch.len() / 2);
@@ -136,6 +139,16 @@ async fn serve(mut link: Link, mut orders: mpsc::Receiver<Order>, hints: Arc<Hin
 /// Whether the server refused the statement itself, so that a smaller one may pass.
 fn is_refusal(fault: &sqlx::Error) -> bool {
     matches!(fault, sqlx::Error::Database(_))
+}
+
+/// What a fault of a delta that stood alone says: whether it will ever be taken. 22 is data, 23 a constraint, 54 a limit.
+fn refusal(fault: &sqlx::Error) -> Error {
+    let code = fault.as_database_error().and_then(|fault| fault.code()).unwrap_or_default();
+    if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) {
+        Error::BadInput(fault.to_string())
+    } else {
+        Error::Storage(fault.to_string())
+    }
 }
 
 impl Link {

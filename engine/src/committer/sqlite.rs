@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
-use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use tokio::sync::mpsc;
 
 use super::{BATCH, Delta, Guard, Order, Passed, answer, next_batch, refuse};
@@ -80,7 +80,7 @@ fn serve(mut connection: Connection, mut orders: mpsc::Receiver<Order>, hints: &
 fn write_or_split(connection: &mut Connection, mut batch: Vec<Order>, hints: &Hints) {
     match write(connection, &batch) {
         Ok(passed) => answer(batch, &passed, hints),
-        Err(fault) if batch.len() == 1 => refuse(batch, &fault.to_string()),
+        Err(fault) if batch.len() == 1 => refuse(batch, &refusal(fault)),
         Err(fault) => {
             tracing::warn!(%fault, deltas = batch.len(), "a batch was refused; writing it in halves");
             let rest = batch.split_off(batch.len() / 2);
@@ -236,6 +236,14 @@ impl<'c> Statements<'c> {
             patch.finished.map(|(_, at)| at.0),
         ];
         self.update_run.query_row(values, |row| row.get(0)).optional()
+    }
+}
+
+/// What a fault of a delta that stood alone says: whether it will ever be taken.
+fn refusal(fault: rusqlite::Error) -> Error {
+    match fault.sqlite_error_code() {
+        Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => Error::BadInput(fault.to_string()),
+        _ => storage(fault),
     }
 }
 

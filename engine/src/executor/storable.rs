@@ -1,7 +1,12 @@
-//! What both databases can keep. PostgreSQL's JSON has no place for U+0000, so it is written out as the six characters
+//! What both databases can keep, and give back. PostgreSQL's JSON has no place for U+0000, so it is written out as the six characters
 //! `\u0000`, on SQLite as well, so that both tell the same.
 
 use serde_json::Value;
+
+/// The largest value, as JSON, in bytes.
+pub(super) const LARGEST: usize = 8 * 1024 * 1024;
+/// The deepest nesting of a value. What is read back may have 127 levels, a few of which are the record's own.
+pub(super) const DEEPEST: usize = 100;
 
 /// The character that cannot be kept.
 const NUL: char = '\0';
@@ -34,6 +39,33 @@ pub(crate) fn storable(value: Value) -> Value {
 /// A text as it can be kept.
 pub(crate) fn text(text: &str) -> String {
     text.replace(NUL, WRITTEN)
+}
+
+/// Whether a value is nested too deeply to be read back.
+pub(super) fn is_too_deep(value: &Value) -> bool {
+    size(value, DEEPEST).is_none()
+}
+
+/// What is recorded for those who look at it and for nothing else: what is too large or too deep is left out.
+pub(super) fn noted(value: Value) -> Value {
+    match size(&value, DEEPEST) {
+        Some(bytes) if bytes <= LARGEST => storable(value),
+        Some(bytes) => Value::String(format!("(not recorded: about {bytes} bytes)")),
+        None => Value::String(format!("(not recorded: nested more than {DEEPEST} levels deep)")),
+    }
+}
+
+/// About how many bytes a value has as JSON; nothing when it has more levels than these.
+fn size(value: &Value, levels: usize) -> Option<usize> {
+    let below = || levels.checked_sub(1);
+    match value {
+        Value::String(text) => Some(text.len() + 2),
+        Value::Array(items) => below().and_then(|levels| items.iter().map(|item| Some(size(item, levels)? + 1)).sum()),
+        Value::Object(fields) => {
+            below().and_then(|levels| fields.iter().map(|(key, field)| Some(size(field, levels)? + key.len() + 4)).sum())
+        }
+        _ => Some(4),
+    }
 }
 
 #[cfg(test)]

@@ -81,10 +81,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a dispatched step is still leased under an epoch.
+    /// Whether a dispatched step of a run that has not ended is still leased under an epoch.
     pub(crate) async fn holds_step(&self, step: &StepRef, epoch: i64) -> Result<bool> {
-        let sql =
-            "SELECT epoch FROM step_leases WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND epoch = $5";
+        let sql = "SELECT epoch FROM step_leases WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND epoch = $5 \
+             AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND finished_at IS NULL)";
         let statement = Statement::from_sql_and_values(self.backend(), sql, step_values(step, epoch.into()));
         Ok(Epoch::find_by_statement(statement).one(&self.read).await?.is_some())
     }

@@ -82,6 +82,9 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) -> Resu
     let loaded = Loaded::read(shared, step.run).await?;
     let graph = &loaded.compiled.graph;
     let ix = graph.find(&step.node).ok_or(Error::NotFound("node"))?;
+    if loaded.run.status().is_terminal() {
+        return Err(Error::Fenced);
+    }
     let woken = match loaded.run.state(ix) {
         StepState::Running { attempt, .. } if *attempt == step.attempt => None,
         StepState::Waiting { attempt, until } if *attempt == step.attempt => Some(*until),

@@ -189,6 +189,31 @@ impl Forge {
         }
     }
 
+    /// Makes the database refuse rows: `INSERT ON table` or `UPDATE ON table`, as something that it cannot hold.
+    pub(crate) async fn refuse(&self, change: &str, condition: &str) {
+        match self.location {
+            Location::Sqlite(_) => {
+                let trigger = "BEGIN SELECT RAISE(ABORT, 'refused'); END";
+                self.sql(&format!("CREATE TRIGGER refused BEFORE {change} WHEN {condition} {trigger}")).await;
+            }
+            Location::Postgres(_) => {
+                let body = "BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '54000'; END";
+                self.sql(&format!("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")).await;
+                let trigger = "FOR EACH ROW WHEN";
+                self.sql(&format!("CREATE TRIGGER refused BEFORE {change} {trigger} ({condition}) EXECUTE FUNCTION refuse()"))
+                    .await;
+            }
+        }
+    }
+
+    /// Lets the database take changes again.
+    pub(crate) async fn accept(&self, table: &str) {
+        match self.location {
+            Location::Sqlite(_) => self.sql("DROP TRIGGER refused").await,
+            Location::Postgres(_) => self.sql(&format!("DROP TRIGGER refused ON {table}")).await,
+        }
+    }
+
     /// Attempts in a word each, by node: `a:completed b:failed b:completed`.
     pub(crate) async fn attempts(&self, run: RunId) -> String {
         let mut steps = self.steps(run).await;

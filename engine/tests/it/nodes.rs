@@ -56,10 +56,12 @@ pub(crate) fn catalog(world: &World) -> Catalog {
         .with(Manual)
         .with(Set)
         .with(Effect(world.clone()))
+        .with(Think(world.clone()))
         .with(Job(world.clone()))
         .with(Flaky(world.clone()))
         .with(Nap)
         .with(Panics)
+        .with(Deep)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -103,6 +105,22 @@ struct Effect(World);
 
 impl Node for Effect {
     const SPEC: NodeSpec = NodeSpec { kind: "effect", ..NodeSpec::BASE };
+    type Params = EffectParams;
+
+    async fn run(&self, params: EffectParams, cx: &Context) -> Result<Outcome, NodeError> {
+        let call = self.0.call(&cx.effect_key);
+        if params.hang && call == 1 {
+            self.0.gate.notified().await;
+        }
+        Ok(Outcome::done(json!({ "call": call })))
+    }
+}
+
+/// Counts like an effect, and says of itself that it has none.
+struct Think(World);
+
+impl Node for Think {
+    const SPEC: NodeSpec = NodeSpec { kind: "think", pure: true, ..NodeSpec::BASE };
     type Params = EffectParams;
 
     async fn run(&self, params: EffectParams, cx: &Context) -> Result<Outcome, NodeError> {
@@ -170,6 +188,28 @@ impl Node for Nap {
             Some(_) => Ok(Outcome::pass(cx, None)),
             None => Ok(Outcome::Sleep(Wake::After(Duration::from_millis(params.ms)))),
         }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct DeepParams {
+    levels: u32,
+    #[serde(default, rename = "note")]
+    _note: Value,
+    /// Fail with it instead of putting it out.
+    #[serde(default)]
+    fail: bool,
+}
+
+struct Deep;
+
+impl Node for Deep {
+    const SPEC: NodeSpec = NodeSpec { kind: "deep", pure: true, ..NodeSpec::BASE };
+    type Params = DeepParams;
+
+    async fn run(&self, params: DeepParams, _cx: &Context) -> Result<Outcome, NodeError> {
+        let value = (0..params.levels).fold(Value::Null, |inner, _| json!([inner]));
+        if params.fail { Err(NodeError::fatal("BROKEN", "").with_details(value)) } else { Ok(Outcome::done(value)) }
     }
 }
 

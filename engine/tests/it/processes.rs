@@ -68,6 +68,23 @@ fn a_step_whose_claim_was_written_and_not_answered_is_executed() {
 }
 
 #[test]
+fn a_run_whose_facts_the_database_refuses_fails_and_repeats_no_effect() {
+    on_every_database(async |forge| {
+        let process = forge.process().await;
+        forge.refuse("INSERT ON step_runs", "NEW.status = 'completed'").await;
+        let workflow = forge.workflow(json!([["a", "effect", {}], ["b", "job", {"hang": true}]]), &[]).await;
+        let run = forge.start(&process, workflow).await.record.id;
+        assert_eq!(shown(&forge.ended(&process, run).await), "failed RUN_UNWRITABLE at None");
+        assert_eq!(forge.world.calls().iter().max(), Some(&1));
+        forge.check_record(&process, run).await;
+        forge.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM step_leases)").await;
+        forge.accept("step_runs").await;
+        let workflow = forge.workflow(json!([["a", "effect", {}]]), &[]).await;
+        assert_eq!(shown(&forge.run(&process, workflow).await), r#"completed {"call":1}"#);
+    });
+}
+
+#[test]
 fn a_message_that_nobody_can_read_disturbs_nothing() {
     on_every_database(async |forge| {
         let process = forge.process().await;

@@ -70,6 +70,18 @@ fn a_step_that_panics_fails_and_nothing_else_does() {
 }
 
 #[test]
+fn what_is_nested_too_deeply_to_be_read_again_is_not_recorded() {
+    on_every_database(async |forge| {
+        let (deep, broken) = (json!({"levels": 120}), json!({"levels": 200, "fail": true}));
+        check(&forge, json!([["a", "deep", deep]]), &[], r#"failed OUTPUT_TOO_DEEP at Some("a")"#, "a:failed").await;
+        check(&forge, json!([["a", "deep", broken]]), &[], r#"failed BROKEN at Some("a")"#, "a:failed").await;
+        let wrapped = (0..40).fold(json!("{{ steps.a.output }}"), |inner, _| json!([inner]));
+        let nodes = json!([["a", "deep", {"levels": 95}], ["b", "deep", {"levels": 1, "note": wrapped}]]);
+        check(&forge, nodes, &["a -> b"], "completed [null]", "a:completed b:completed").await;
+    });
+}
+
+#[test]
 fn a_short_sleep_is_kept_and_a_long_one_lets_go_of_the_worker() {
     on_every_database(async |forge| {
         let nodes = json!([["a", "nap", {"ms": 50}], ["b", "set", {"value": 1}]]);
