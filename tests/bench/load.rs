@@ -73,8 +73,19 @@ impl<'a> Line<'a> {
             }
         };
         load.times.push(began.elapsed());
-        load.wrong += usize::from(!good(&self.answer[..end]));
+        load.wrong += usize::from(!self.is_good(end));
     }
+
+    /// The run was accepted, and it has completed if that was to be waited for.
+    fn is_good(&self, end: usize) -> bool {
+        let answer = &self.answer[..end];
+        let awaited = contains(self.request, b"wait=");
+        answer.starts_with(b"HTTP/1.1 201") && (!awaited || contains(answer, b"\"status\":\"completed\""))
+    }
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
 }
 
 /// Where the answer ends, once it is all there.
@@ -84,9 +95,4 @@ fn whole(answer: &[u8]) -> Option<usize> {
     let length = text.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
     let end = head + 4 + length.expect("the answer says how long it is");
     (answer.len() >= end).then_some(end)
-}
-
-fn good(answer: &[u8]) -> bool {
-    let contains = |word: &[u8]| answer.windows(word.len()).any(|window| window == word);
-    answer.starts_with(b"HTTP/1.1 201") && !contains(b"\"failed\"")
 }

@@ -44,13 +44,11 @@ async fn measure(database: Database, report: &mut Report) {
     for workload in workloads() {
         let workflow = target.publish(&workload).await;
         target.one_at_a_time(&workflow, 30, true).await;
-        let (alone, limit) = repeat(&target, Kind::Alone, &workload, &workflow).await;
-        report.add(Row { database, workload: workload.name, clients: 1, measured: alone, limit });
+        report.add(repeat(&target, Kind::Alone, &workload, &workflow).await);
         if workload.name == "W1 three steps" {
-            let (busy, limit) = repeat(&target, Kind::Busy, &workload, &workflow).await;
-            report.add(Row { database, workload: workload.name, clients: CLIENTS, measured: busy, limit });
-            let (acks, limit) = repeat(&target, Kind::Ack, &workload, &workflow).await;
-            report.add(Row { database, workload: "W5 acknowledged", clients: CLIENTS, measured: acks, limit });
+            report.add(repeat(&target, Kind::Busy, &workload, &workflow).await);
+            let acks = repeat(&target, Kind::Ack, &workload, &workflow).await;
+            report.add(Row { workload: "W5 acknowledged", ..acks });
         }
     }
 }
@@ -62,24 +60,27 @@ enum Kind {
     Ack,
 }
 
-/// Product and raw limit in turns, so that both see the same disk.
-async fn repeat(target: &Target, kind: Kind, workload: &Workload, workflow: &str) -> (Vec<report::Sample>, Vec<report::Sample>) {
-    let (mut measured, mut limits) = (Vec::new(), Vec::new());
+/// Product and raw limits in turns, so that all see the same disk.
+async fn repeat(target: &Target, kind: Kind, workload: &Workload, workflow: &str) -> Row {
+    let (clients, commits) = match kind {
+        Kind::Alone => (1, workload.commits.clone()),
+        Kind::Busy => (CLIENTS, workload.commits.clone()),
+        Kind::Ack => (CLIENTS, vec![0]),
+    };
+    let (measured, limit, whole) = (Vec::new(), Vec::new(), Vec::new());
+    let mut row = Row { database: target.database, workload: workload.name, clients, measured, limit, whole };
     for _ in 0..setting("BENCH_REPEATS", 3) {
         let seconds = setting("BENCH_SECONDS", 8);
-        limits.push(match kind {
-            Kind::Alone => target.limit(&workload.commits, 1),
-            Kind::Busy => target.limit(&workload.commits, CLIENTS),
-            Kind::Ack => target.limit(&[0], CLIENTS),
-        });
-        measured.push(match kind {
+        row.limit.push(target.limit(&commits, clients));
+        row.whole.push(target.limit(&[commits.iter().sum()], clients));
+        row.measured.push(match kind {
             Kind::Alone => target.one_at_a_time(workflow, 200, true).await,
             Kind::Busy => target.at_once(workflow, CLIENTS, seconds, true).await,
             Kind::Ack => target.at_once(workflow, CLIENTS, seconds, false).await,
         });
         target.drained().await;
     }
-    (measured, limits)
+    row
 }
 
 fn setting(name: &str, default: u64) -> u64 {

@@ -43,6 +43,7 @@ pub(crate) struct Row {
     pub(crate) clients: usize,
     pub(crate) measured: Vec<Sample>,
     pub(crate) limit: Vec<Sample>,
+    pub(crate) whole: Vec<Sample>,
 }
 
 /// Everything that was measured.
@@ -65,14 +66,20 @@ impl Report {
     }
 }
 
+impl Row {
+    fn share_of(&self, limit: &[Sample]) -> String {
+        let share = median(&self.measured, |s| s.per_second) / median(limit, |s| s.per_second);
+        format!("{} %", short(100.0 * share))
+    }
+}
+
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ours = |get: fn(&Sample) -> f64| spread(&self.measured, get);
-        let (median_ours, median_limit) = (median(&self.measured, |s| s.per_second), median(&self.limit, |s| s.per_second));
         let wrong: usize = self.measured.iter().map(|sample| sample.wrong).sum();
         write!(
             f,
-            "| {:?} | {} | {} | {} | {} | {} | {} | {} | {} | {:.1} % | {wrong} |",
+            "| {:?} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {wrong} |",
             self.database,
             self.workload,
             self.clients,
@@ -82,32 +89,29 @@ impl fmt::Display for Row {
             ours(|s| s.cpu_ms.unwrap_or_default()),
             ours(|s| s.fsync_us),
             spread(&self.limit, |s| s.per_second),
-            100.0 * median_ours / median_limit,
+            self.share_of(&self.limit),
+            spread(&self.whole, |s| s.per_second),
+            self.share_of(&self.whole),
         )
     }
 }
 
+const HEAD: &str = "\
+# Benchmark
+
+Medians, with the smallest and largest repetition. CPU is that of the server, its children and PostgreSQL, without the load.
+Steps are `set`. The limits are the same rows straight to the database, in turns with the server: a commit per step (a run
+row, each step, the end; the hundred of W2 in one), and everything of a run in one commit, which is how a chain of steps
+without effects may be written. On SQLite many clients are one writer that takes all their runs further in the same commit;
+on PostgreSQL they are connections of pgbench.
+
+| database | workload | clients | p50 ms | p99 ms | runs/s | CPU-ms/run | fsync µs | limit by steps, runs/s | share | limit in one, runs/s | share | wrong |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+";
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Benchmark\n")?;
-        writeln!(
-            f,
-            "Medians, with the smallest and largest repetition. CPU is that of the server, its children and PostgreSQL, without"
-        )?;
-        writeln!(
-            f,
-            "the load. Steps are `set`. The limit is the same rows and commits straight to the database, in turns with the"
-        )?;
-        writeln!(
-            f,
-            "server: a run row, one commit per step (the hundred of W2 in one), the end. On SQLite many clients are one writer"
-        )?;
-        writeln!(f, "that takes all their runs a step further in one commit; on PostgreSQL they are connections of pgbench.\n")?;
-        writeln!(
-            f,
-            "| database | workload | clients | p50 ms | p99 ms | runs/s | CPU-ms/run | fsync µs | limit runs/s | share | wrong |"
-        )?;
-        writeln!(f, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+        f.write_str(HEAD)?;
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }

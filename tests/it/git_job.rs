@@ -2,10 +2,10 @@
 
 use std::process::Stdio;
 
-use flowforge_tests::{Forge, Ledger, Remote, chain, command};
+use flowforge_tests::{Database, Forge, Ledger, Remote, Server, chain, command, root};
 use serde_json::{Value, json};
 
-use crate::job::{check_pushed, clone_from, job};
+use crate::job::{MESSAGE, WORK, check_pushed, clone_from, job};
 
 on_each_database!(
     the_job_pushes_one_commit,
@@ -115,4 +115,23 @@ async fn the_command_line_runs_the_job_without_a_server() {
     check_pushed(&remote, "job-4");
     let refused = flowforge("{").output().await.expect("flowforge starts");
     assert!(!refused.status.success(), "the input is not JSON");
+}
+
+/// The example that every server has, started by hand in a real browser.
+#[tokio::test]
+async fn a_person_starts_the_job_from_the_page() {
+    let (forge, remote) = (Forge::start(Database::Sqlite).await, Remote::start().await);
+    let mut scene = tokio::process::Command::new(root().join("tests/setup/play.sh"));
+    scene.args(["scene", "gitJob"]).stdin(Stdio::null()).kill_on_drop(true);
+    scene.env("FLOWFORGE_URL", forge.server.base());
+    scene.env("FLOWFORGE_EMAIL", Server::EMAIL).env("FLOWFORGE_PASSWORD", Server::PASSWORD);
+    scene.env("JOB_URL", remote.url()).env("JOB_BRANCH", "by-hand").env("JOB_MESSAGE", MESSAGE);
+    scene.env("JOB_COMMAND", WORK).env("JOB_SAYS", "9 cases, 0 failed").env("JOB_PASSWORD", Remote::PASSWORD);
+    let played = scene.output().await.expect("play.sh starts");
+    let (out, err) = (String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
+    assert!(played.status.success(), "{out}\n{err}");
+    check_pushed(&remote, "by-hand");
+    let runs = forge.owner.get("/runs").await.expect(200)["items"].clone();
+    let runs: Vec<_> = runs.as_array().expect("a list").iter().map(|run| &run["status"]).collect();
+    assert_eq!(runs, ["completed"], "one press, one run");
 }

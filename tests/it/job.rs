@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub(crate) const MESSAGE: &str = "Release 0.3.0 with -L for the longest line";
 
 /// Teaches the program the option `-L`, adds a test case for it and runs the project's own tests.
-const WORK: &str = r#"
+pub(crate) const WORK: &str = r#"
 set -eu
 echo 0.3.0 >VERSION
 sed -i 's/^    long bytes;/    long bytes;\n    long longest;/' src/count.h

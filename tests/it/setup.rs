@@ -46,6 +46,11 @@ fn missing_packages_are_named_together() {
 }
 
 #[test]
+fn a_browser_test_without_a_browser_says_so() {
+    says_in_one_line(&with_only(&[], "play.sh", &["e2e"]), &["Chromium is missing", "CHROMIUM"]);
+}
+
+#[test]
 fn every_target_is_explained() {
     let help = Command::new("make").current_dir(root()).output().expect("make starts");
     let help = String::from_utf8_lossy(&help.stdout).into_owned();

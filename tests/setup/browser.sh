@@ -35,6 +35,6 @@ start() {
 start
 export FLOWFORGE_URL
 status=0
-npm --prefix frontend run --silent e2e || status=$?
+tests/setup/play.sh e2e || status=$?
 ((status == 0)) || tail -n 40 "$data/server.log"
 exit "$status"
