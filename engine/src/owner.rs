@@ -79,6 +79,11 @@ pub(crate) struct Owner {
     run: Run,
     id: RunId,
     epoch: i64,
+    /// The lapses of this worker's heartbeat before it was given the run.
+    lapses: u64,
+    /// Whether owners have died with the run since a step last ended: then not even a pure step begins before its causes are
+    /// on disk.
+    suspect: bool,
     record: RunRecord,
     deadline: Option<Timestamp>,
     new: Option<Box<NewRunRow>>,
@@ -87,7 +92,8 @@ pub(crate) struct Owner {
     /// What may begin when the draft is on disk.
     after_draft: Vec<Begin>,
     commit: Option<Commit>,
-    under_way: FuturesUnordered<BoxFuture<'static, Result<Executed, Aborted>>>,
+    /// Each answers nothing when it was not begun because the run may be another worker's.
+    under_way: FuturesUnordered<BoxFuture<'static, Result<Option<Executed>, Aborted>>>,
     aborts: HashMap<StepIx, AbortHandle>,
     effects: Arc<Semaphore>,
     lines: mpsc::Receiver<Line>,
@@ -98,6 +104,8 @@ pub(crate) struct Owner {
     trigger: Option<StepIx>,
     /// When what has begun and what was logged is to be written at the latest.
     show_at: Option<Instant>,
+    /// When the grace is over, once the process leaves.
+    leave_at: Option<Instant>,
     /// How ownership has ended.
     over: Option<Ended>,
     accepted: Option<oneshot::Sender<Result<RunRecord>>>,
@@ -166,6 +174,8 @@ impl Owner {
             id: record.id,
             run,
             epoch,
+            lapses: shared.lapses(),
+            suspect: false,
             deadline,
             new: None,
             about: task::about(&record),
@@ -181,6 +191,7 @@ impl Owner {
             read: HashSet::new(),
             trigger: None,
             show_at: None,
+            leave_at: None,
             over: None,
             accepted: None,
             ended: None,
@@ -211,6 +222,7 @@ impl Owner {
     }
 
     async fn begin(&mut self, crashes: u32) -> Result<()> {
+        self.suspect = crashes > 0;
         if self.run.status() == RunStatus::Pending {
             let trigger = self.trigger;
             if self.new.is_none() {
@@ -298,9 +310,13 @@ impl Owner {
         if self.show_at.is_none() && (self.draft.has_unwritten() && !self.under_way.is_empty() || self.draft.has_only_logs()) {
             self.show_at = Some(clock::monotonic() + SHOW_AFTER);
         }
-        let due = self.run.next_wake().into_iter().chain(self.deadline).min().map(|at| self.shared.clock.until(at));
-        let show = self.show_at.map(|at| at.saturating_duration_since(clock::monotonic()));
-        let leave = self.shared.is_leaving().then_some(self.shared.config.grace);
+        let leaving = self.shared.is_leaving();
+        // A process that leaves begins nothing more.
+        let wake = self.run.next_wake().filter(|_| !leaving);
+        let due = wake.into_iter().chain(self.deadline).min().map(|at| self.shared.clock.until(at));
+        let until = |at: Instant| at.saturating_duration_since(clock::monotonic());
+        let show = self.show_at.map(until);
+        let leave = leaving.then(|| until(*self.leave_at.get_or_insert_with(|| clock::monotonic() + self.shared.config.grace)));
         due.into_iter().chain(show).chain(leave).min()
     }
 
@@ -313,7 +329,7 @@ impl Owner {
         if self.run.next_wake().is_some_and(|at| at <= now) && !self.shared.is_leaving() {
             self.apply(Input::Wake, None);
         }
-        if self.shared.is_leaving() && !self.moment_to_show_came() {
+        if self.leave_at.is_some_and(|at| at <= clock::monotonic()) {
             // The grace is over: what is still under way is stopped and begins again elsewhere.
             self.under_way.clear();
             self.aborts.clear();

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -44,6 +47,8 @@ pub(crate) struct Shared {
     /// Nothing is under way any more.
     pub(crate) left: CancellationToken,
     beaten: Mutex<Instant>,
+    /// How often the heartbeat was silent for so long that others may have taken over what is owned here.
+    lapses: AtomicU64,
     live: Mutex<HashMap<RunId, Arc<Notify>>>,
     steps: Mutex<HashMap<StepRef, Arc<Execution>>>,
 }
@@ -74,6 +79,7 @@ impl Shared {
             leaving: CancellationToken::new(),
             left: CancellationToken::new(),
             beaten: Mutex::new(clock::monotonic()),
+            lapses: AtomicU64::new(0),
             live: Mutex::default(),
             steps: Mutex::default(),
         })
@@ -84,6 +90,9 @@ impl Shared {
         let sent = clock::monotonic();
         let name = format!("worker-{}", std::process::id());
         self.clock.observe(self.store.heartbeat(self.worker, &name).await?);
+        if !self.is_trusted() {
+            self.lapses.fetch_add(1, Ordering::Relaxed);
+        }
         *lock(&self.beaten) = sent;
         Ok(())
     }
@@ -91,6 +100,16 @@ impl Shared {
     /// Whether the last heartbeat is recent enough that no other worker can have taken anything over.
     pub(crate) fn is_trusted(&self) -> bool {
         lock(&self.beaten).elapsed() < self.config.lease.mul_f64(5.0 / 6.0)
+    }
+
+    /// How often it was not. What was claimed before the last time may be another worker's now.
+    pub(crate) fn lapses(&self) -> u64 {
+        self.lapses.load(Ordering::Relaxed)
+    }
+
+    /// Whether no other worker can have taken over what was claimed after so many lapses.
+    pub(crate) fn is_trusted_since(&self, lapses: u64) -> bool {
+        self.is_trusted() && self.lapses() == lapses
     }
 
     pub(crate) fn is_leaving(&self) -> bool {

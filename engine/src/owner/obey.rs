@@ -24,8 +24,12 @@ use crate::{
 };
 
 impl Owner {
-    pub(super) fn finished(&mut self, done: Result<Executed, Aborted>) {
-        let Ok(mut executed) = done else { return };
+    pub(super) fn finished(&mut self, done: Result<Option<Executed>, Aborted>) {
+        let Ok(done) = done else { return };
+        let Some(mut executed) = done else {
+            self.over = Some(Ended::Lost);
+            return;
+        };
         while let Ok(line) = self.lines.try_recv() {
             self.take_line(line);
         }
@@ -98,7 +102,7 @@ impl Owner {
         }
         let effects_uncommitted = self.draft.has_effects() || self.commit.as_ref().is_some_and(|commit| commit.has_effects);
         let nothing_uncommitted = self.draft.is_empty() && self.commit.is_none() && self.new.is_none();
-        let at_once = replayed || nothing_uncommitted || (spec.is_pure() && !effects_uncommitted);
+        let at_once = replayed || nothing_uncommitted || (spec.is_pure() && !effects_uncommitted && !self.suspect);
         let begin = Begin::Attempt { step, attempt };
         if at_once { self.start(begin) } else { self.after_draft.push(begin) }
     }
@@ -123,16 +127,15 @@ impl Owner {
         let surroundings = Surroundings { run, compiled, record, about, secrets };
         let task = surroundings.task(Attempt { step, attempt, woken }, log);
         let (shared, permits) = (self.shared.clone(), self.effects.clone());
-        let pure = self.compiled.graph.step(step).is_pure();
-        if !pure && !shared.is_trusted() {
-            // Too long since the last heartbeat: the run may be another worker's already, so no effect begins.
-            self.over = Some(Ended::Lost);
-            return;
-        }
+        let (pure, lapses) = (self.compiled.graph.step(step).is_pure(), self.lapses);
         let future = async move {
             // A permit is only missing when the semaphore is closed, which nobody does.
             let _permit = if pure { None } else { permits.acquire_owned().await.ok() };
-            shared.executor.execute(task).await
+            // Too long without a heartbeat: the run may be another worker's already, so no effect begins.
+            if !pure && !shared.is_trusted_since(lapses) {
+                return None;
+            }
+            Some(shared.executor.execute(task).await)
         };
         let (abort, registration) = AbortHandle::new_pair();
         self.aborts.insert(step, abort);

@@ -79,6 +79,7 @@ async fn claimed(shared: &Arc<Shared>, step: &StepRef, lease: StepLease, live: L
 
 /// Makes the attempt; nothing when the process leaves before it has ended.
 async fn attempt(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) -> Result<Option<Report>> {
+    let lapses = shared.lapses();
     let loaded = Loaded::read(shared, step.run).await?;
     let graph = &loaded.compiled.graph;
     let ix = graph.find(&step.node).ok_or(Error::NotFound("node"))?;
@@ -105,6 +106,9 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) -> Resu
         secrets: &shared.executor.secrets,
     };
     let task = surroundings.task(attempt, log);
+    if !shared.is_trusted_since(lapses) {
+        return Ok(None);
+    }
     let executed = async {
         tokio::select! {
             executed = shared.executor.execute(task) => Some(executed),

@@ -59,6 +59,65 @@ fn a_step_that_kills_its_workers_is_given_up() {
 }
 
 #[test]
+fn a_pure_step_that_kills_its_workers_before_anything_is_recorded_is_given_up() {
+    on_every_database(async |forge| {
+        let api = forge.process_with(EngineConfig { works: false, ..config() }).await;
+        let workflow = forge.workflow(json!([["a", "think", {"hang": true}]]), &[]).await;
+        let run = forge.start(&api, workflow).await.record.id;
+        for _ in 0..3 {
+            let process = forge.process_with(EngineConfig { exclusive: true, ..config() }).await;
+            forge.world.called(1).await;
+            process.kill();
+            forge.world.reset();
+        }
+        let process = forge.process_with(EngineConfig { exclusive: true, ..config() }).await;
+        assert_eq!(shown(&forge.ended(&process, run).await), r#"failed WORKER_CRASHED at Some("a")"#);
+        forge.check_record(&process, run).await;
+    });
+}
+
+#[test]
+fn what_is_under_way_has_its_grace_whatever_else_is_due() {
+    on_every_database(async |forge| {
+        let first = forge.process().await;
+        let retry = json!({"retry": {"max_attempts": 2, "backoff": "linear", "initial_ms": 100, "max_ms": 100}});
+        let nodes = json!([["a", "effect", {"hang": true}], ["b", "flaky", {"fails": 1}, retry]]);
+        let workflow = forge.workflow(nodes, &[]).await;
+        let run = forge.start(&first, workflow).await.record.id;
+        forge.world.called(2).await;
+        let released = forge.until("SELECT 1 FROM runs WHERE owner IS NULL");
+        let gate = async {
+            let early = tokio::time::timeout(std::time::Duration::from_millis(500), released).await;
+            forge.world.gate.notify_one();
+            assert!(early.is_err(), "the run was let go of before its grace was over");
+        };
+        tokio::join!(first.engine.shutdown(), gate);
+        let second = forge.process().await;
+        assert_eq!(shown(&forge.ended(&second, run).await), r#"completed {"a":{"call":1},"b":{"call":2}}"#);
+        forge.check_record(&second, run).await;
+    });
+}
+
+#[test]
+fn a_worker_that_was_silent_for_too_long_begins_nothing_that_another_has_taken_over() {
+    on_every_database(async |forge| {
+        let first = forge.process().await;
+        let now = forge.store.now().await.unwrap();
+        let retry = json!({"retry": {"max_attempts": 2, "backoff": "linear", "initial_ms": 4_000, "max_ms": 4_000}});
+        let workflow = forge.workflow(json!([["a", "flaky", {"fails": 1}, retry]]), &[]).await;
+        let run = forge.start(&first, workflow).await.record.id;
+        forge.event(&first, run, "step_retrying").await;
+        forge.refuse("UPDATE ON workers", &format!("NEW.started_at <= {}", now.0)).await;
+        let second = forge.process().await;
+        forge.until("SELECT 1 FROM runs WHERE epoch > 1").await;
+        forge.accept("workers").await;
+        assert_eq!(shown(&forge.ended(&second, run).await), r#"completed {"call":2}"#);
+        assert_eq!(forge.world.calls(), [2]);
+        forge.check_record(&second, run).await;
+    });
+}
+
+#[test]
 fn leaving_in_good_order_counts_no_crash_and_hands_the_run_over_at_once() {
     on_every_database(async |forge| {
         let first = forge.process_with(EngineConfig { grace: std::time::Duration::from_millis(200), ..config() }).await;
