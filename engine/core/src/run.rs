@@ -11,7 +11,7 @@ use crate::{
     document::OnError,
     event::{Command, Event, RunError},
     graph::{Graph, Link, StepIx},
-    node::{ERROR_PORT, NodeError, Outcome, Output, Wake},
+    node::{ERROR_PORT, Lane, NodeError, Outcome, Output, Wake},
     retry::RetryPolicy,
     state::{IllegalEvent, StepState},
     status::RunStatus,
@@ -266,12 +266,14 @@ impl Run {
             ),
         ));
         let failed = |step, attempt| Event::StepFailed { step, attempt, error: error.clone(), retry_at: None };
-        let running = self.active.iter().filter_map(|step| match self.steps[step.index()] {
+        // A dispatched step is executed elsewhere, with a count of its own.
+        let is_inline = |step: &&StepIx| self.graph.step(**step).kind.spec.lane == Lane::Inline;
+        let running = self.active.iter().filter(is_inline).filter_map(|step| match self.steps[step.index()] {
             StepState::Running { attempt, .. } => Some(failed(*step, attempt)),
             _ => None,
         });
         // Their beginning was not recorded, and is not now: it would demand that they be executed once more.
-        let ready = self.ready.iter().filter(|step| self.taken[step.index()]).map(|step| failed(*step, 1));
+        let ready = self.ready.iter().filter(is_inline).filter(|step| self.taken[step.index()]).map(|step| failed(*step, 1));
         running.chain(ready).collect()
     }
 

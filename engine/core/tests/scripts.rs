@@ -32,7 +32,7 @@ macro_rules! scripts {
 
 scripts! {
     all_ends_skipped cancel_after_end cancel_before_start cancel_during chain condition
-    condition_without_edge crash_limit crash_limit_fails_run crash_limit_ready error_port
+    condition_without_edge crash_limit crash_limit_dispatched crash_limit_fails_run crash_limit_ready error_port
     error_port_answered error_port_unused error_port_wins expire expire_without_limit
     fail_cancels_siblings join join_inputs late_skip_releases_join not_started on_error_continue
     on_error_continue_condition on_error_continue_end on_error_fail repeated_reports retry_after

@@ -2,7 +2,7 @@
 
 use flowforge_core::{
     Catalog,
-    node::{Context, Group, Node, NodeError, NodeSpec, Outcome},
+    node::{Context, Group, Lane, Node, NodeError, NodeSpec, Outcome},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,6 +31,7 @@ macro_rules! kinds {
 kinds! {
     Manual(Nothing): NodeSpec { kind: "trigger.manual", group: Group::Triggers, ..NodeSpec::BASE };
     Webhook(Nothing): NodeSpec { kind: "trigger.webhook", group: Group::Triggers, ..NodeSpec::BASE };
+    Command(Nothing): NodeSpec { kind: "command", lane: Lane::Dispatched, ..NodeSpec::BASE };
     Set(Assign): NodeSpec { kind: "set", ..NodeSpec::BASE };
     Save(Nothing): NodeSpec { kind: "save", ports: &["out", "unchanged"], side_ports: &["unchanged"], ..NodeSpec::BASE };
     Condition(Choice): NodeSpec { kind: "condition", ports: &["true", "false"], scripts: &["expression"], ..NodeSpec::BASE };
