@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// `trigger.manual`, `trigger.webhook`, `set`, `condition` and `save`.
 pub(crate) fn catalog() -> Catalog {
-    Catalog::default().with(Manual).with(Webhook).with(Set).with(Condition).with(Save)
+    Catalog::default().with(Manual).with(Webhook).with(Set).with(Condition).with(Save).with(Command)
 }
 
 macro_rules! kinds {
