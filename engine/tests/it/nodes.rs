@@ -45,6 +45,11 @@ impl World {
         self.calls.lock().unwrap().clear();
     }
 
+    /// How often one effect was called.
+    pub(crate) fn calls_of(&self, key: &str) -> u32 {
+        self.calls.lock().unwrap().get(key).copied().unwrap_or_default()
+    }
+
     /// How often each effect was called.
     pub(crate) fn calls(&self) -> Vec<u32> {
         self.calls.lock().unwrap().values().copied().collect()
@@ -99,6 +104,41 @@ struct EffectParams {
     /// Wait at the gate before answering, on the first call only.
     #[serde(default)]
     hang: bool,
+    /// Take so long, and answer with nothing but what follows from the input.
+    #[serde(default)]
+    ms: Option<u64>,
+}
+
+impl EffectParams {
+    async fn answer(&self, world: &World, cx: &Context) -> Value {
+        let call = world.call(&cx.effect_key);
+        if self.hang && call == 1 {
+            world.gate.notified().await;
+        }
+        match self.ms {
+            None => json!({ "call": call }),
+            Some(ms) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                digest(cx)
+            }
+        }
+    }
+}
+
+/// What follows from a step's place and input, in a few bytes. PostgreSQL does not keep the order of fields.
+fn digest(cx: &Context) -> Value {
+    fn of_text(text: &str) -> u32 {
+        text.bytes().fold(7, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)))
+    }
+    fn of(value: &Value) -> u32 {
+        match value {
+            Value::Object(fields) => {
+                fields.iter().fold(3, |hash, (key, field)| hash.wrapping_add(of_text(key).wrapping_mul(of(field) | 1)))
+            }
+            other => of_text(&other.to_string()),
+        }
+    }
+    json!(of_text(cx.node.as_str()).wrapping_mul(31).wrapping_add(of(&cx.input)))
 }
 
 struct Effect(World);
@@ -108,11 +148,7 @@ impl Node for Effect {
     type Params = EffectParams;
 
     async fn run(&self, params: EffectParams, cx: &Context) -> Result<Outcome, NodeError> {
-        let call = self.0.call(&cx.effect_key);
-        if params.hang && call == 1 {
-            self.0.gate.notified().await;
-        }
-        Ok(Outcome::done(json!({ "call": call })))
+        Ok(Outcome::done(params.answer(&self.0, cx).await))
     }
 }
 
@@ -124,11 +160,7 @@ impl Node for Think {
     type Params = EffectParams;
 
     async fn run(&self, params: EffectParams, cx: &Context) -> Result<Outcome, NodeError> {
-        let call = self.0.call(&cx.effect_key);
-        if params.hang && call == 1 {
-            self.0.gate.notified().await;
-        }
-        Ok(Outcome::done(json!({ "call": call })))
+        Ok(Outcome::done(params.answer(&self.0, cx).await))
     }
 }
 
@@ -142,11 +174,7 @@ impl Node for Job {
         for n in 1..=3 {
             cx.log.line(Stream::Stdout, format!("line {n}")).await;
         }
-        let call = self.0.call(&cx.effect_key);
-        if params.hang && call == 1 {
-            self.0.gate.notified().await;
-        }
-        Ok(Outcome::done(json!({ "call": call })))
+        Ok(Outcome::done(params.answer(&self.0, cx).await))
     }
 }
 
@@ -155,6 +183,9 @@ struct FlakyParams {
     fails: u32,
     #[serde(default)]
     fatal: bool,
+    /// Answer with nothing but what follows from the input.
+    #[serde(default)]
+    digest: bool,
 }
 
 struct Flaky(World);
@@ -165,6 +196,7 @@ impl Node for Flaky {
 
     async fn run(&self, params: FlakyParams, cx: &Context) -> Result<Outcome, NodeError> {
         match self.0.call(&cx.effect_key) {
+            call if call > params.fails && params.digest => Ok(Outcome::done(digest(cx))),
             call if call > params.fails => Ok(Outcome::done(json!({ "call": call }))),
             call if params.fatal => Err(NodeError::fatal("BROKEN", format!("call {call} cannot work"))),
             call => Err(NodeError::retry("NETWORK_ERROR", format!("call {call} did not get through"))),
