@@ -12,7 +12,7 @@ use crate::load::Load;
 use crate::machine;
 use crate::report::Sample;
 
-const TIME: Duration = Duration::from_secs(4);
+const TIME: Duration = Duration::from_secs(3);
 
 /// SQLite in WAL mode with synchronous=FULL has one writer; many clients at once are runs that advance in one commit.
 pub(crate) fn sqlite(file: &Path, commits: &[usize], clients: usize) -> Sample {
