@@ -188,7 +188,7 @@ impl Engine {
             return Err(Error::Rejected(flowforge_core::Rejected::Finished));
         }
         self.shared.store.send(run, &Message::Cancel).await?;
-        self.shared.call(run);
+        self.worker.call(run);
         Ok(record)
     }
 

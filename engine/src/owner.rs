@@ -293,7 +293,8 @@ impl Owner {
             }
             // What is let go of is nobody's to change any more.
             Some(done) = self.under_way.next(), if !letting_go => self.finished(done),
-            Some(line) = self.lines.recv(), if !letting_go => self.take_line(line),
+            // What cannot be written as fast as it comes is not gathered without end: the steps that write it wait.
+            Some(line) = self.lines.recv(), if !letting_go && self.draft.rows() < LARGE_DRAFT => self.take_line(line),
             () = self.bell.notified(), if !letting_go => {
                 if let Err(fault) = self.read_inbox().await {
                     tracing::warn!(run = %self.id, %fault, "the inbox could not be read; the sweeper will ring again");

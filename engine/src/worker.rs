@@ -68,6 +68,14 @@ impl Worker {
         lock(&self.prepared).clear();
     }
 
+    /// Says that someone wants a run to stop. That needs no room: one that is not owned is taken up at once.
+    pub(crate) fn call(&self, run: RunId) {
+        let shared = self.shared.clone();
+        if !shared.ring_owner(run) && shared.config.works {
+            tokio::spawn(async move { own(&shared, run, None).await });
+        }
+    }
+
     async fn take_up(self: Arc<Self>, hint: Hint) {
         match hint {
             Hint::Run(run) => own(&self.shared, run, self.take_prepared(run)).await,

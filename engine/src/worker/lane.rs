@@ -60,9 +60,13 @@ async fn claimed(shared: &Arc<Shared>, step: &StepRef, lease: StepLease, live: L
                 shared.call(step.run);
             }
             Ok(None) => hand_back(shared, step, lease.epoch).await,
-            // The run has gone on without this attempt, or cannot be read, which its owner finds out for itself.
-            Err(Error::Fenced | Error::Invalid(_) | Error::Inconsistent { .. } | Error::NotFound(_)) => {
-                end(shared, step, lease.epoch).await
+            // The run has gone on without this attempt.
+            Err(Error::Fenced) => end(shared, step, lease.epoch).await,
+            // Its owner may be of a version that can read it, and would wait for ever.
+            Err(fault @ (Error::Invalid(_) | Error::Inconsistent { .. } | Error::NotFound(_))) => {
+                send(shared, step, lease.epoch, unreadable(shared, step, &fault)).await;
+                drop(live);
+                shared.call(step.run);
             }
             Err(fault) => {
                 tracing::warn!(run = %step.run, node = %step.node, %fault, "the step could not be read; handing it back");
@@ -135,9 +139,19 @@ fn crashed(shared: &Shared, step: &StepRef, crashes: u32) -> Report {
         "{crashes} workers died while they executed `{}`; find out what it does to its worker before running it again",
         step.node
     );
+    failed(shared, step, NodeError::fatal("WORKER_CRASHED", message))
+}
+
+fn unreadable(shared: &Shared, step: &StepRef, fault: &Error) -> Report {
+    let message = format!("the run cannot be read by the version of FlowForge that was to execute `{}`: {fault}", step.node);
+    failed(shared, step, NodeError::fatal("RUN_UNREADABLE", message))
+}
+
+/// The report of an attempt that was not made.
+fn failed(shared: &Shared, step: &StepRef, error: NodeError) -> Report {
     let now = shared.clock.now();
-    let answer = Answer::Failed(NodeError::fatal("WORKER_CRASHED", message));
-    Report { node: step.node.clone(), attempt: step.attempt, answer, input: None, started_at: now, finished_at: now }
+    let (node, answer) = (step.node.clone(), Answer::Failed(error));
+    Report { node, attempt: step.attempt, answer, input: None, started_at: now, finished_at: now }
 }
 
 /// Reports until the database has taken it, or says that the lease is another worker's.

@@ -85,6 +85,23 @@ fn a_run_whose_facts_the_database_refuses_fails_and_repeats_no_effect() {
 }
 
 #[test]
+fn a_dispatched_step_whose_run_its_worker_cannot_read_fails() {
+    on_every_database(async |forge| {
+        let process = forge.process_with(EngineConfig { lane_slots: 1, ..config() }).await;
+        let nodes = json!([["a", "effect", {}], ["b", "job", {"hang": true}], ["c", "job", {}]]);
+        let workflow = forge.workflow(nodes, &["a -> b", "a -> c"]).await;
+        let run = forge.start(&process, workflow).await.record.id;
+        forge.world.called(2).await;
+        forge.sql("UPDATE step_runs SET status = 'of_tomorrow' WHERE node_id = 'a'").await;
+        forge.world.gate.notify_one();
+        forge.until("SELECT 1 FROM runs WHERE status = 'failed'").await;
+        forge.sql("UPDATE step_runs SET status = 'completed' WHERE node_id = 'a'").await;
+        assert!(shown(&forge.ended(&process, run).await).starts_with("failed RUN_UNREADABLE at Some("));
+        forge.check_record(&process, run).await;
+    });
+}
+
+#[test]
 fn a_message_that_nobody_can_read_disturbs_nothing() {
     on_every_database(async |forge| {
         let process = forge.process().await;

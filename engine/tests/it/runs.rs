@@ -1,11 +1,11 @@
 //! What a run does when nothing dies.
 
 use flowforge_core::{RunStatus, StepStatus};
-use flowforge_engine::Error;
+use flowforge_engine::{EngineConfig, Error};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::forge::{Forge, on_every_database, shown};
+use crate::forge::{Forge, config, on_every_database, shown};
 
 /// Runs a graph to its end and compares what it came to and its attempts.
 async fn check(forge: &Forge, nodes: Value, edges: &[&str], outcome: &str, attempts: &str) {
@@ -119,6 +119,22 @@ fn a_cancel_stops_what_is_under_way_wherever_it_is() {
 }
 
 #[test]
+fn a_run_that_waits_for_room_can_be_cancelled() {
+    on_every_database(async |forge| {
+        let process = forge.process_with(EngineConfig { max_runs: 1, ..config() }).await;
+        let workflow = forge.workflow(json!([["a", "effect", {"hang": true}]]), &[]).await;
+        let first = forge.start(&process, workflow).await.record.id;
+        forge.world.called(1).await;
+        let second = forge.start(&process, workflow).await.record.id;
+        process.engine.cancel(forge.workspace, second).await.unwrap();
+        assert_eq!(forge.ended(&process, second).await.status, RunStatus::Cancelled);
+        forge.world.gate.notify_one();
+        assert_eq!(forge.ended(&process, first).await.status, RunStatus::Completed);
+        assert_eq!(forge.world.calls(), [1]);
+    });
+}
+
+#[test]
 fn what_is_under_way_for_a_while_is_shown() {
     on_every_database(async |forge| {
         let process = forge.process().await;
@@ -204,7 +220,7 @@ fn another_workspace_s_runs_do_not_exist() {
 #[test]
 fn many_runs_at_once_all_end() {
     on_every_database(async |forge| {
-        let process = forge.process_with(flowforge_engine::EngineConfig { max_runs: 50, ..crate::forge::config() }).await;
+        let process = forge.process_with(EngineConfig { max_runs: 50, ..config() }).await;
         let nodes =
             json!([["a", "set", {"value": 1}], ["b", "effect", {}], ["c", "set", {"value": "{{ steps.b.output.call }}"}]]);
         let workflow = forge.workflow(nodes, &["a -> b", "b -> c"]).await;
