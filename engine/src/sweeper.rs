@@ -13,7 +13,7 @@ use crate::{
 
 /// The most runs and steps that are found at once, oldest first.
 const BATCH: u64 = 200;
-/// Sweeps between two looks at workers that have long been silent.
+/// Sweeps between two looks at what nobody will ask for again.
 const TIDY_EVERY: u32 = 100;
 
 /// Looks every few moments until the process leaves.
@@ -40,6 +40,7 @@ async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<()> {
     look_after_own(shared).await?;
     if round.is_multiple_of(TIDY_EVERY) {
         shared.store.forget_silent_workers(shared.config.lease).await?;
+        shared.store.forget_late_messages().await?;
     }
     Ok(())
 }

@@ -102,6 +102,13 @@ impl Store {
         Ok(())
     }
 
+    /// Throws away what came to runs that had ended.
+    pub(crate) async fn forget_late_messages(&self) -> Result<()> {
+        let sql = "DELETE FROM run_inbox WHERE EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id AND finished_at IS NOT NULL)";
+        self.execute(sql.to_owned(), []).await?;
+        Ok(())
+    }
+
     /// A run's messages, oldest first. One that this version cannot read is left to another that can.
     pub(crate) async fn messages(&self, run: RunId) -> Result<Vec<(Uuid, Message)>> {
         let rows = inbox::Entity::find().filter(Column::RunId.eq(run.uuid())).order_by_asc(Column::Id).all(&self.write).await?;

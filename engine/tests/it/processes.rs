@@ -102,6 +102,23 @@ fn a_dispatched_step_whose_run_its_worker_cannot_read_fails() {
 }
 
 #[test]
+fn a_message_that_came_after_the_end_of_its_run_is_thrown_away() {
+    on_every_database(async |forge| {
+        let process = forge.process().await;
+        let workflow = forge.workflow(json!([["a", "set", {"value": 1}]]), &[]).await;
+        forge.run(&process, workflow).await;
+        forge
+            .sql(
+                "INSERT INTO run_inbox (id, run_id, kind, body, created_at) \
+                 SELECT id, id, 'cancel', '{\"kind\": \"cancel\"}', 0 FROM runs",
+            )
+            .await;
+        let _other = forge.process().await;
+        forge.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM run_inbox)").await;
+    });
+}
+
+#[test]
 fn a_message_that_nobody_can_read_disturbs_nothing() {
     on_every_database(async |forge| {
         let process = forge.process().await;

@@ -5,7 +5,7 @@ use std::cell::LazyCell;
 use serde_json::Value;
 
 use crate::{
-    expression::references_in_script,
+    expression::{Expression, references_in_script},
     graph::{Graph, Param, Reads, StepIx, StepSpec, before::Before},
     id::NodeId,
     problem::{Problem, short},
@@ -34,8 +34,7 @@ fn reads_of(graph: &Graph, ix: StepIx, comes_before: &impl Fn(StepIx, StepIx) ->
         for id in ids {
             match graph.find(&id) {
                 Some(read) if comes_before(read, ix) => found.push(read),
-                // In a script the word may stand in a string or a comment: not a reason to refuse it.
-                _ if matches!(param, Param::Script(_)) => all = true,
+                _ if !is_certain(param) => all = true,
                 found => problems.push(unknown_reference(step, name, &id, found.is_some())),
             }
         }
@@ -43,6 +42,16 @@ fn reads_of(graph: &Graph, ix: StepIx, comes_before: &impl Fn(StepIx, StepIx) ->
     found.sort_unstable();
     found.dedup();
     if all { Reads::All } else { Reads::Only(found) }
+}
+
+/// In a script the word may stand in a string or a comment, which is no reason to refuse it; a plain path can mean only one
+/// thing.
+fn is_certain(param: &Param) -> bool {
+    match param {
+        Param::Script(Value::String(code)) => matches!(Expression::parse(code.trim()), Expression::Path(..)),
+        Param::Script(_) => false,
+        Param::Template(_) | Param::Shell(_) => true,
+    }
 }
 
 fn unknown_reference(step: &StepSpec, name: &str, id: &NodeId, exists: bool) -> Problem {
