@@ -253,13 +253,15 @@ fn unknown_reference() {
                 {"id": "a", "type": "set", "params": {"value": "{{ steps.none.output }} {{ steps.b.output }}"}},
                 {"id": "b", "type": "set", "params": {"value": "{{ steps.b.output }}"}},
                 {"id": "c", "type": "set", "params": {"value": {"x": "{{ [steps.a.output, steps.d.output] }}"}}},
-                {"id": "d", "type": "condition", "params": {"expression": "steps.none == 'steps.gone'"}}
+                {"id": "d", "type": "condition", "params": {"expression": "steps.none == 'steps.gone'"}},
+                {"id": "e", "type": "condition", "params": {"expression": "steps.none.output.ok"}}
             ],
             "edges": [edge("a", "b"), edge("b", "c")]
         }),
         expect![[r#"
             unknown_reference @ a.params.value: `params.value` of `a` reads `steps.none`, which does not exist
             unknown_reference @ a.params.value: `params.value` of `a` reads `steps.b`, which does not come before it; connect the two or read another step
+            unknown_reference @ e.params.expression: `params.expression` of `e` reads `steps.none`, which does not exist
             unknown_reference @ b.params.value: `params.value` of `b` reads `steps.b`, which does not come before it; connect the two or read another step
             unknown_reference @ c.params.value: `params.value` of `c` reads `steps.d`, which does not come before it; connect the two or read another step
         "#]],
