@@ -157,6 +157,10 @@ impl Owner {
         let trigger = row.trigger_node.as_deref().and_then(|node| compiled.graph.find(&node.into()));
         let mut owner = Self::new(shared, compiled, run, row.record, row.epoch, row.deadline_at);
         owner.trigger = trigger;
+        if owner.record.status == RunStatus::Waiting {
+            owner.record.status = RunStatus::Running;
+            owner.draft.go_on();
+        }
         open.into_iter().for_each(|(step, attempt, slept)| owner.draft.reopen(step, attempt, slept));
         owner
     }

@@ -66,6 +66,11 @@ impl Draft {
         !self.unwritten.is_empty()
     }
 
+    /// Takes note that the run's row says that it waits, which the next commit changes.
+    pub(super) fn go_on(&mut self) {
+        self.delta.patch.status = Some(RunStatus::Running);
+    }
+
     /// Takes note of an attempt whose row is written already.
     pub(super) fn reopen(&mut self, step: StepIx, attempt: u32, slept: bool) {
         self.open.insert(step, (attempt, slept));

@@ -100,6 +100,25 @@ fn a_short_sleep_is_kept_and_a_long_one_lets_go_of_the_worker() {
 }
 
 #[test]
+fn a_run_that_has_waited_and_goes_on_says_that_it_is_running() {
+    on_every_database(async |forge| {
+        let process = forge.process().await;
+        let nodes = json!([["a", "nap", {"ms": 3_600_000}], ["b", "effect", {"hang": true}]]);
+        let workflow = forge.workflow(nodes, &["a -> b"]).await;
+        let run = forge.start(&process, workflow).await.record.id;
+        forge.until("SELECT 1 FROM runs WHERE status = 'waiting'").await;
+        forge.sql("UPDATE step_runs SET wake_at = 0").await;
+        forge.sql("UPDATE runs SET wake_at = 0").await;
+        forge.world.called(1).await;
+        forge.until("SELECT 1 FROM step_runs WHERE node_id = 'b'").await;
+        assert_eq!(forge.store.run(forge.workspace, run).await.unwrap().status, RunStatus::Running);
+        forge.world.gate.notify_one();
+        assert_eq!(forge.ended(&process, run).await.status, RunStatus::Completed);
+        forge.check_record(&process, run).await;
+    });
+}
+
+#[test]
 fn a_cancel_stops_what_is_under_way_wherever_it_is() {
     on_every_database(async |forge| {
         for kind in ["effect", "job"] {
