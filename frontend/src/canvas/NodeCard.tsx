@@ -18,7 +18,7 @@ const farZoom = 0.4
 const border = 1
 
 export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<CardNode>) {
-  const { node, type, exits, errorWired } = data
+  const { node, type, exits, open, errorWired } = data
   const mark = useMark(id)
   const problems = useProblems(id)
   const far = useStore((state) => state.transform[2] < farZoom)
@@ -51,7 +51,9 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
           title={exits.length > 1 ? port : undefined}
           role="button"
           aria-label={`${port} of ${id}`}
-        />
+        >
+          {open.includes(port) && <span className="edge-label port-name">{port}</span>}
+        </Handle>
       ))}
       <Handle
         type="source"

@@ -48,8 +48,11 @@ function exitFor(catalog: Catalog, graph: Graph, id: string): Pick<GraphEdge, 's
   return exits.length > 1 && free ? { source: id, port: free } : { source: id }
 }
 
-function freeSpot(graph: Graph, { x, y }: g.Point): g.Point {
-  const spot = { x: x + g.nodeSize.width + 84, y }
+const freeSpot = (graph: Graph, { x, y }: g.Point): g.Point => clearOf(graph, { x: x + g.nodeSize.width + 84, y })
+
+/** The place itself or the next below it where a card covers no other. */
+export function clearOf(graph: Graph, { x, y }: g.Point): g.Point {
+  const spot = { x, y }
   const taken = (at: g.Point) =>
     graph.nodes.some(
       ({ position: p }) =>

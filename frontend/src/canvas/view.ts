@@ -7,7 +7,14 @@ import { cardHeight, errorPort, exitsOf, handlesOf, inputPort, usedPorts } from 
 import type { Selection } from './store'
 
 export type Catalog = ReadonlyMap<string, NodeType>
-export type CardData = { node: GraphNode; type: NodeType | undefined; exits: string[]; errorWired: boolean }
+/** `open` are the exits with a name of their own that nothing is connected to yet; a connection shows the name itself. */
+export type CardData = {
+  node: GraphNode
+  type: NodeType | undefined
+  exits: string[]
+  open: string[]
+  errorWired: boolean
+}
 export type CardNode = Node<CardData, 'card'>
 export type LineEdge = Edge<{ label: string | null }, 'line'>
 
@@ -59,9 +66,17 @@ function toCard(catalog: Catalog, node: GraphNode, used: string[], selected: boo
     measured: size,
     handles: handlesOf(exits, type?.trigger ?? false),
     ariaLabel: `${titleOf(node)}, ${type?.title ?? node.type}`,
-    data: { node, type, exits, errorWired: used.includes(errorPort) },
+    data: {
+      node,
+      type,
+      exits,
+      open: exits.length > 1 ? unused(exits, used) : [],
+      errorWired: used.includes(errorPort),
+    },
   }
 }
+
+const unused = (exits: string[], used: string[]): string[] => exits.filter((port) => !used.includes(port))
 
 export function toLines(graph: Graph, catalog: Catalog, selected: ReadonlySet<string>): LineEdge[] {
   const used = usedPorts(graph.edges)

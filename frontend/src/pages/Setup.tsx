@@ -29,6 +29,7 @@ export function Setup() {
           required
           withAsterisk={false}
           autoComplete="off"
+          autoFocus
         />
       )}
       <TextInput
@@ -38,7 +39,7 @@ export function Setup() {
         autoComplete="username"
         required
         withAsterisk={false}
-        autoFocus
+        autoFocus={search.token !== undefined}
       />
       <PasswordInput
         name="password"

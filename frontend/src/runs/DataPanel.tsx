@@ -16,6 +16,8 @@ type Props = {
   input: Json | undefined
   output: Json | undefined
   error: Failure | null
+  /** Leads to where the error happened, when that is elsewhere. */
+  origin?: ReactNode
   /** What is said instead of an output that is not there. */
   noOutput: string
   lines: readonly LogLine[]
@@ -35,6 +37,7 @@ export function DataPanel(props: Props) {
     input,
     output,
     error,
+    origin,
     noOutput,
     lines,
     live,
@@ -97,7 +100,7 @@ export function DataPanel(props: Props) {
           )}
         </Tabs.Panel>
         <Tabs.Panel value="error">
-          {error ? <ErrorView error={error} /> : <p className="panel-none">No error.</p>}
+          {error ? <ErrorView error={error} origin={origin} /> : <p className="panel-none">No error.</p>}
         </Tabs.Panel>
         <Tabs.Panel value="log">
           <LogView lines={lines} live={live} nameOf={nameOf} />
@@ -107,10 +110,11 @@ export function DataPanel(props: Props) {
   )
 }
 
-function ErrorView({ error }: { error: Failure }) {
+function ErrorView({ error, origin }: { error: Failure; origin: ReactNode }) {
   return (
     <div className="error-view">
       <span className="error-code mono">{error.code}</span>
+      {origin && <span className="dim"> in {origin}</span>}
       {error.retryable !== undefined && (
         <span className="dim"> {error.retryable ? 'may be tried again' : 'trying again would not help'}</span>
       )}

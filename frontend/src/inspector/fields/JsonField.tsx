@@ -20,7 +20,10 @@ export function JsonField(props: FieldProps) {
     if (parsed && !same(parsed.value, value)) onChange?.(parsed.value, path)
   }
   return (
-    <FieldFrame {...props} error={broken ? 'This is not JSON yet; it is not saved.' : error}>
+    <FieldFrame
+      {...props}
+      error={broken ? 'This is not JSON yet, so it is not saved. A text stands in quotes.' : error}
+    >
       <CodeEditor
         id={fieldId(path)}
         label={label}
@@ -29,6 +32,7 @@ export function JsonField(props: FieldProps) {
         language="json"
         placeholder={schema['x-placeholder'] ?? (schema.type === 'array' ? '[ ]' : '{ }')}
         invalid={broken || Boolean(error)}
+        minHeight={props.required ? undefined : 32}
       />
     </FieldFrame>
   )

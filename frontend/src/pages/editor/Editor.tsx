@@ -7,7 +7,7 @@ import type { NodeType, Problem, Workflow } from '../../api/types'
 import { handleKeys, type Surroundings } from '../../canvas/actions'
 import { Canvas, type Editing, type Exit } from '../../canvas/Canvas'
 import { keepDrafts } from '../../canvas/drafts'
-import { addStep, connectSteps, moveSteps } from '../../canvas/edits'
+import { addStep, clearOf, connectSteps, moveSteps } from '../../canvas/edits'
 import { FindBar } from '../../canvas/FindBar'
 import { nodeById, nodeSize, titleOf, type Point } from '../../canvas/graph'
 import { setMarks } from '../../canvas/marks'
@@ -86,10 +86,12 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
     updateSelection(update)
   }, [])
   const add = ({ type }: NodeType) => {
-    const [only] = selection.nodes.size === 1 ? selection.nodes : []
+    // With nothing chosen the second step follows the first; there is no other that could be meant.
+    const alone = graph.nodes.length === 1 ? graph.nodes.map(({ id }) => id) : []
+    const [only] = selection.nodes.size === 1 ? selection.nodes : alone
     const follow = only === undefined ? null : { id: only, exit: null }
     const after = dangling ? { id: dangling.exit.source, exit: dangling.exit } : follow
-    const at = dangling?.at ?? sight.middle()
+    const at = dangling?.at ?? clearOf(graph, sight.middle())
     setDangling(null)
     sight.reveal(addStep(catalog, { type, params: paramsOf(catalog, type), at, onEdge: null, after }))
   }

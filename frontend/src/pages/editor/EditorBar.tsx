@@ -86,7 +86,12 @@ export function EditorBar({ workflow, problems, saving, around, onShow, onSettin
             </Button>
           </Reasoned>
           <Reasoned reason={blocked ?? (live ? `Version ${base} is live already` : null)}>
-            <Button variant="default" loading={saving.isPublishing} onClick={saving.publish}>
+            <Button
+              variant="default"
+              loading={saving.isPublishing}
+              onClick={saving.publish}
+              title="Saves, and makes this the version that runs unless another is named"
+            >
               Publish
             </Button>
           </Reasoned>

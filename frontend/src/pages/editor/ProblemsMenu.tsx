@@ -20,7 +20,7 @@ export function ProblemsMenu({ problems, onShow }: Props) {
       <Popover.Target>
         <Button
           variant="subtle"
-          color={count ? 'red' : 'gray'}
+          color="gray"
           aria-label={count ? `${count} problems` : 'No problems'}
           leftSection={count ? <IconAlertTriangle size={16} /> : <IconCircleCheck size={16} />}
           className={count ? 'problems-button has-some' : 'problems-button'}

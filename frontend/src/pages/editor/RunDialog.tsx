@@ -1,7 +1,7 @@
 import { Button, Group, Modal } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useState, type FormEvent } from 'react'
 
 import { errorText } from '../../api/client'
 import { startRun } from '../../api/queries'
@@ -34,7 +34,8 @@ export function RunDialog({ workflow, saving, onClose }: Props) {
       void navigate({ to: '/runs/$id', params: { id: run.id }, search: {} })
     },
   })
-  const submit = () => {
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
     const parsed = form ? toInput(form, values) : parse(text)
     const missing = form ? missingOf(form, values) : []
     if (parsed === undefined) return setRefused('The input is not JSON yet.')
@@ -44,7 +45,7 @@ export function RunDialog({ workflow, saving, onClose }: Props) {
   }
   return (
     <Modal opened onClose={onClose} title={`Run ${workflow.name}`} size="lg">
-      <div className="form">
+      <form className="form" noValidate onSubmit={submit} ref={form ? focusFirst : undefined}>
         {refused && <Notice>{refused}</Notice>}
         {start.error && <Notice>{errorText(start.error)}</Notice>}
         {form ? (
@@ -59,14 +60,18 @@ export function RunDialog({ workflow, saving, onClose }: Props) {
           <Button variant="default" onClick={onClose}>
             Not now
           </Button>
-          <Button onClick={submit} loading={start.isPending} data-autofocus={form ? undefined : true}>
+          <Button type="submit" loading={start.isPending} data-autofocus={form ? undefined : true}>
             {dirty ? 'Save and run' : 'Run'}
           </Button>
         </Group>
-      </div>
+      </form>
     </Modal>
   )
 }
+
+/** The dialog gives the focus to what is marked so, else to its first button. */
+const focusFirst = (form: HTMLFormElement | null): void =>
+  form?.querySelector('input, textarea')?.setAttribute('data-autofocus', '')
 
 function parse(text: string): Json | undefined {
   if (text.trim() === '') return null

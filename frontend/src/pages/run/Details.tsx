@@ -1,5 +1,5 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { ActionIcon } from '@mantine/core'
+import { ActionIcon, Anchor } from '@mantine/core'
 import { IconX } from '@tabler/icons-react'
 import { useMemo } from 'react'
 
@@ -74,6 +74,7 @@ export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
       />
     )
   }
+  const failed = run.error?.node_id ?? undefined
   return (
     <DataPanel
       title="Whole run"
@@ -82,6 +83,13 @@ export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
       input={run.input}
       output={run.output}
       error={run.error}
+      origin={
+        failed !== undefined && (
+          <Anchor component="button" type="button" inherit onClick={() => onChoose(failed)}>
+            {nameOf(failed)}
+          </Anchor>
+        )
+      }
       noOutput={noOutput[run.status]}
       lines={lines}
       live={active}
