@@ -1,7 +1,8 @@
 //! Reads attempts. They are written by the committer.
 
 use flowforge_core::{NodeId, RunId, Timestamp, WorkspaceId};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use serde_json::Value;
 
 use super::{
     Store,
@@ -30,11 +31,19 @@ impl Store {
         Ok(attempts)
     }
 
-    /// The attempts with a transition after a record number.
+    /// The attempts with a transition after a record number, without inputs and outputs, which may be large.
     pub(crate) async fn attempts_after(&self, run: RunId, seq: i64) -> Result<Vec<AttemptRecord>> {
         let after =
             Condition::any().add(Column::StartedSeq.gt(seq)).add(Column::WaitingSeq.gt(seq)).add(Column::FinishedSeq.gt(seq));
-        let select = step::Entity::find().filter(Column::RunId.eq(run.uuid())).filter(after).order_by_asc(Column::StartedSeq);
+        let columns = Column::iter().filter(|column| !matches!(column, Column::Input | Column::Output));
+        let select = step::Entity::find()
+            .select_only()
+            .columns(columns)
+            .expr_as(Expr::value(None::<Value>), "input")
+            .expr_as(Expr::value(None::<Value>), "output")
+            .filter(Column::RunId.eq(run.uuid()))
+            .filter(after)
+            .order_by_asc(Column::StartedSeq);
         select.all(&self.read).await?.into_iter().map(AttemptRecord::try_from).collect()
     }
 }
