@@ -1,8 +1,11 @@
 //! What several processes over one database do to each other's runs, and what the database does to all of them.
 
+use std::time::Duration;
+
 use flowforge_core::RunStatus;
-use flowforge_engine::EngineConfig;
-use serde_json::json;
+use flowforge_engine::{EngineConfig, Location};
+use sea_orm_migration::sea_orm::{ConnectionTrait, Database};
+use serde_json::{Value, json};
 
 use crate::forge::{config, on_every_database, shown};
 
@@ -115,6 +118,37 @@ fn a_message_that_came_after_the_end_of_its_run_is_thrown_away() {
             .await;
         let _other = forge.process().await;
         forge.until("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM run_inbox)").await;
+    });
+}
+
+#[test]
+fn runs_go_on_when_a_database_that_went_away_is_back() {
+    on_every_database(async |forge| {
+        let Location::Postgres(url) = &forge.location else { return };
+        let processes = [forge.process().await, forge.process().await];
+        let kind = |n: usize| if n.is_multiple_of(3) { "job" } else { "effect" };
+        let nodes: Vec<Value> = (0..8).map(|n| json!([format!("n{n}"), kind(n), {"ms": 100}])).collect();
+        let edges: Vec<String> = (1..8).map(|n| format!("n{} -> n{n}", n - 1)).collect();
+        let edges: Vec<&str> = edges.iter().map(String::as_str).collect();
+        let workflow = forge.workflow(json!(nodes), &edges).await;
+        let mut runs = Vec::new();
+        for at in 0..20 {
+            runs.push(forge.start(&processes[at % 2], workflow).await.record.id);
+        }
+        let (base, name) = url.split_once('?').map_or(url.as_str(), |(base, _)| base).rsplit_once('/').unwrap();
+        let server = Database::connect(format!("{base}/postgres")).await.unwrap();
+        let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+        server.execute_unprepared(&cut).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.execute_unprepared(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await.unwrap();
+        server.execute_unprepared(&cut).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        server.execute_unprepared(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await.unwrap();
+        for run in runs {
+            forge.until(&format!("SELECT 1 FROM runs WHERE id = '{}' AND finished_at IS NOT NULL", run.uuid())).await;
+            assert_eq!(forge.ended(&processes[0], run).await.status, RunStatus::Completed);
+            forge.check_record(&processes[0], run).await;
+        }
     });
 }
 
