@@ -65,6 +65,7 @@ pub(crate) fn catalog(world: &World) -> Catalog {
         .with(Job(world.clone()))
         .with(Flaky(world.clone()))
         .with(Nap)
+        .with(Doze(world.clone()))
         .with(Panics)
         .with(Deep)
 }
@@ -242,6 +243,24 @@ impl Node for Deep {
     async fn run(&self, params: DeepParams, _cx: &Context) -> Result<Outcome, NodeError> {
         let value = (0..params.levels).fold(Value::Null, |inner, _| json!([inner]));
         if params.fail { Err(NodeError::fatal("BROKEN", "").with_details(value)) } else { Ok(Outcome::done(value)) }
+    }
+}
+
+/// Sleeps a few times in the lane.
+struct Doze(World);
+
+impl Node for Doze {
+    const SPEC: NodeSpec = NodeSpec { kind: "doze", lane: Lane::Dispatched, ..NodeSpec::BASE };
+    type Params = NapParams;
+
+    async fn run(&self, params: NapParams, cx: &Context) -> Result<Outcome, NodeError> {
+        let call = self.0.call(&cx.effect_key);
+        cx.log.line(Stream::Stdout, format!("call {call}")).await;
+        match (cx.woken, call) {
+            (None, 1) | (Some(_), 2..4) => Ok(Outcome::Sleep(Wake::After(Duration::from_millis(params.ms)))),
+            (Some(_), 4) => Ok(Outcome::done(json!({ "call": call }))),
+            _ => Err(NodeError::fatal("CALLED_WRONGLY", format!("call {call}, woken: {:?}", cx.woken))),
+        }
     }
 }
 

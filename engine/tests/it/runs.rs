@@ -100,6 +100,25 @@ fn a_short_sleep_is_kept_and_a_long_one_lets_go_of_the_worker() {
 }
 
 #[test]
+fn a_dispatched_step_sleeps_and_is_called_again_as_often_as_it_likes() {
+    on_every_database(async |forge| {
+        for ms in [0, 1, 30] {
+            check(&forge, json!([["a", "doze", {"ms": ms}]]), &[], r#"completed {"call":4}"#, "a:completed").await;
+        }
+        let process = forge.process().await;
+        let workflow = forge.workflow(json!([["a", "doze", {"ms": 3_600_000}]]), &[]).await;
+        let run = forge.start(&process, workflow).await.record.id;
+        for _ in 0..3 {
+            forge.until("SELECT 1 FROM runs WHERE status = 'waiting' AND owner IS NULL AND wake_at > 0").await;
+            forge.sql("UPDATE step_runs SET wake_at = 0").await;
+            forge.sql("UPDATE runs SET wake_at = 0 WHERE finished_at IS NULL").await;
+        }
+        assert_eq!(shown(&forge.ended(&process, run).await), r#"completed {"call":4}"#);
+        forge.check_record(&process, run).await;
+    });
+}
+
+#[test]
 fn a_run_that_has_waited_and_goes_on_says_that_it_is_running() {
     on_every_database(async |forge| {
         let process = forge.process().await;
