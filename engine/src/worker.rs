@@ -50,7 +50,9 @@ impl Worker {
     /// Takes a run that is to be created here. Gives it back when there is no room for it.
     pub(crate) fn accept(&self, run: RunId, owner: Owner) -> Result<(), Box<Owner>> {
         lock(&self.prepared).insert(run, owner);
-        if self.shared.queue.push(Hint::Run(run), Priority::Normal) {
+        let sent = self.shared.queue.push(Hint::Run(run), Priority::Normal);
+        // A process that leaves takes no hints any more.
+        if sent && !self.shared.is_leaving() {
             return Ok(());
         }
         self.take_prepared(run).map_or(Ok(()), |owner| Err(Box::new(owner)))
