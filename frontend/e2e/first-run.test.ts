@@ -87,7 +87,7 @@ test('an author who is stopped by a problem is led to its field, and unsaved wor
       .getByRole('button', { name: /New workflow|Draw the first one/ })
       .first()
       .click()
-    await node(page, 'start').click()
+    // A click on a step adds it behind the only other one.
     await page.locator('.palette-item[data-type="http.request"]').click()
     await page.getByRole('button', { name: '1 problems' }).click()
     await page.locator('.problems button').first().click()

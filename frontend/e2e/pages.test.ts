@@ -37,6 +37,7 @@ test('a run that waits is watched live and cancelled from its page', async () =>
     await page.getByRole('dialog').getByRole('button', { name: 'Run', exact: true }).click()
     await page.waitForURL(/\/runs\/run_/)
     await page.locator('[data-testid="node-pause"][data-state="waiting"]').waitFor()
+    await page.locator('[data-testid="run-status"] [data-state="waiting"]').waitFor()
     await page.locator('[data-testid="node-after"][data-state="pending"]').waitFor()
     await page.getByRole('button', { name: 'Cancel', exact: true }).click()
     await page.locator('[data-testid="run-status"] [data-state="cancelled"]').waitFor()

@@ -31,7 +31,7 @@ const schema: Schema = {
     retry: {
       title: 'Retry',
       description:
-        'Repeats a failure that may pass: a lost connection, a busy server, a timeout, a command that exits with an error. One that would come back the same, such as a refused password or an error in a script, is repeated only when its code is named here.',
+        'Repeats a failure that may pass: a lost connection, a busy server, a timeout, a command that exits with an error. One that would come back the same, such as a refused password or a script that fails, is repeated only when its code is named here.',
       type: 'object',
       properties: {
         max_attempts: { title: 'Attempts in all', type: 'integer', minimum: 1, maximum: 100, 'x-placeholder': '1' },

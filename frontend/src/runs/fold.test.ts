@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 
 import type { RunEvent, RunEventKind, StepRow } from '../api/types'
 
-import { emptyRun, foldEvents, mergeRows, toSteps, type RunView } from './fold'
+import { emptyRun, foldEvents, isWaiting, mergeRows, toSteps, type RunView } from './fold'
 
 const at = (seq: number) => `2026-01-01T00:00:${String(seq).padStart(2, '0')}.000Z`
 
@@ -94,4 +94,13 @@ test('steps come in the order in which they began, those that never ran last', (
   const steps = toSteps(mergeRows(view, []))
   expect(steps.map((step) => `${step.key}:${step.attempts.length}`)).toEqual(['a:2', 'b:1', 'z:1'])
   expect(steps[0]?.last.attempt).toBe(2)
+})
+
+test('a run waits when all that is under way stands still until a time', () => {
+  const after = (text: string) => isWaiting(toSteps(mergeRows(foldEvents(emptyRun, script(text)), [])))
+  expect(after('step_started a\nstep_succeeded a')).toBe(false)
+  expect(after('step_started a\nstep_waiting a')).toBe(true)
+  expect(after('step_started a\nstep_retrying a')).toBe(true)
+  expect(after('step_started a\nstep_waiting a\nstep_started b')).toBe(false)
+  expect(after('step_started a\nstep_retrying a\nstep_started a 2')).toBe(false)
 })

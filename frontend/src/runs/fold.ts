@@ -186,6 +186,12 @@ export function toSteps(attempts: readonly Attempt[]): StepView[] {
   return list.sort((a, b) => compare(begin(a), begin(b)) || order.compare(a.item, b.item))
 }
 
+/** A run waits, as the server counts it, when every step that is under way stands still until a time. */
+export function isWaiting(steps: readonly StepView[]): boolean {
+  const waits = ({ last }: StepView) => last.status === 'waiting' || last.willRetry
+  return steps.some(waits) && !steps.some(({ last }) => last.status === 'running')
+}
+
 /** Items are numbers or names: 2 comes before 10. */
 const order = new Intl.Collator('en', { numeric: true })
 

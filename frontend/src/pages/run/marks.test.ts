@@ -64,6 +64,12 @@ test('a card tells the time, the attempt, and the first line of the trouble', ()
   expect(marksOf(graph, steps, 5000, false).has('d')).toBe(false)
 })
 
+test('a card that waits says how long it still will', () => {
+  const waits = attempt('a', 'waiting', { finishedAt: null, wakeAt: 60_000 })
+  expect(marksOf(graph, stepsOf(waits), 20_000, true).get('a')?.line).toBe('20 s · 40 s to go')
+  expect(marksOf(graph, stepsOf(waits), 61_000, true).get('a')?.line).toBe('1 m 01 s')
+})
+
 test('of many items the one most worth looking at gives the state', () => {
   const items = ['completed', 'running', 'failed'].map((status, n) =>
     attempt('a', status as StepStatus, { item: `${n}` }),

@@ -69,8 +69,13 @@ function itemsLine(steps: StepView[]): string {
 }
 
 function attemptLine({ attempts, last }: StepView, now: number): string {
-  const took = tookOf(last, now)
-  return [took, attempts.length > 1 && `attempt ${last.attempt}`].filter(Boolean).join(' · ')
+  const left = last.status === 'waiting' && last.wakeAt !== null && last.wakeAt > now ? last.wakeAt - now : null
+  const parts = [
+    tookOf(last, now),
+    left !== null && `${formatDuration(left)} to go`,
+    attempts.length > 1 && `attempt ${last.attempt}`,
+  ]
+  return parts.filter(Boolean).join(' · ')
 }
 
 const tookOf = ({ startedAt, finishedAt }: Attempt, now: number): string | null =>

@@ -5,7 +5,7 @@ import { useMemo } from 'react'
 import { runCan } from '../../api/can'
 import { runQuery, stepsQuery } from '../../api/queries'
 import type { Run, StepRow } from '../../api/types'
-import { mergeRows, toSteps, type RunView, type StepView } from '../../runs/fold'
+import { isWaiting, mergeRows, toSteps, type RunView, type StepView } from '../../runs/fold'
 import { useLiveRun, type LiveRun } from '../../runs/stream'
 
 export type Watched = {
@@ -29,8 +29,9 @@ export function useRun(first: Run): Watched {
   const rows = useQuery({ ...stepsQuery(first.id, `${changes} ${ended}`), ...fresh })
   const stored = useQuery({ ...runQuery(first.id, `${view.status} ${view.cancelling}`), ...fresh })
   const run = stored.data ?? first
-  const status = runCan.progress(run.status) ? (view.status ?? run.status) : run.status
   const steps = useMemo(() => toSteps(mergeRows(view, rows.data ?? noRows)), [view, rows.data])
+  const told = runCan.progress(run.status) ? (view.status ?? run.status) : run.status
+  const status = told === 'running' && isWaiting(steps) ? 'waiting' : told
   return {
     run: { ...run, status, error: run.error ?? view.error },
     rows: rows.data ?? noRows,
