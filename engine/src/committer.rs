@@ -80,8 +80,10 @@ pub(crate) fn answered(answer: Result<Result<()>, oneshot::error::RecvError>) ->
 /// twice by one statement. What is left over comes first the next time.
 fn next_batch(waiting: &mut Vec<Order>) -> Vec<Order> {
     let mut runs: HashSet<RunId> = HashSet::with_capacity(waiting.len());
-    let (batch, rest) = std::mem::take(waiting).into_iter().partition(|order| runs.insert(order.delta.run));
+    let (mut batch, rest): (Vec<Order>, _) = std::mem::take(waiting).into_iter().partition(|order| runs.insert(order.delta.run));
     *waiting = rest;
+    // Two committers that lock the same runs do so in the same order.
+    batch.sort_unstable_by_key(|order| order.delta.run);
     batch
 }
 

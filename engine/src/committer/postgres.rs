@@ -4,8 +4,9 @@ mod columns;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, io::ErrorKind, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use sqlx::{Connection, PgConnection, Row};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -22,6 +23,8 @@ const SETTINGS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seq
      SET synchronous_commit = on";
 /// Waits between attempts to reach the server again.
 const RECONNECT: Duration = Duration::from_millis(200);
+/// How long the server may take over a batch: a connection that went silent is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a batch is tried on a fresh connection before its writers are told.
 const TRIES: u32 = 3;
 
@@ -136,6 +139,10 @@ async fn serve(mut link: Link, mut orders: mpsc::Receiver<Order>, hints: Arc<Hin
     }
 }
 
+fn io(fault: &str, kind: ErrorKind) -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(kind, fault))
+}
+
 /// Whether the server refused the statement itself, so that a smaller one may pass.
 fn is_refusal(fault: &sqlx::Error) -> bool {
     matches!(fault, sqlx::Error::Database(_))
@@ -156,7 +163,12 @@ impl Link {
     /// they read their runs again, so it is not sent a second time.
     async fn write(&mut self, batch: &[Order]) -> sqlx::Result<Passed> {
         let mut connection = self.take().await?;
-        let written = write(&mut connection, batch).await;
+        let attempt = AssertUnwindSafe(tokio::time::timeout(PATIENCE, write(&mut connection, batch))).catch_unwind();
+        let written = match attempt.await {
+            Ok(Ok(written)) => written,
+            Ok(Err(_)) => Err(io("the database did not answer", ErrorKind::TimedOut)),
+            Err(_) => Err(io("the committer stopped on a fault in FlowForge itself", ErrorKind::Other)),
+        };
         if written.as_ref().err().is_none_or(is_refusal) {
             self.connection = Some(connection);
         }

@@ -1,7 +1,13 @@
 //! The committer on SQLite: a thread of its own with prepared statements, since a hop between threads per row costs more
 //! than the row.
 
-use std::{path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use tokio::sync::mpsc;
@@ -73,7 +79,11 @@ fn serve(mut connection: Connection, mut orders: mpsc::Receiver<Order>, hints: &
             waiting.push(order);
         }
         let batch = next_batch(&mut waiting);
-        write_or_split(&mut connection, batch, hints);
+        // A fault in here drops the batch, whose writers then read their runs again; the transaction is rolled back.
+        let written = panic::catch_unwind(AssertUnwindSafe(|| write_or_split(&mut connection, batch, hints)));
+        if written.is_err() {
+            tracing::error!("the committer stopped on a fault in FlowForge itself and goes on with the next batch");
+        }
     }
 }
 
