@@ -100,7 +100,7 @@ fn follow<'v>(value: &'v Value, path: &[Segment]) -> Option<&'v Value> {
 
 /// An expression named a secret that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no secret named `{0}`; create it or correct the name")]
+#[error("there is no secret named `{0}`; give the server FLOWFORGE_SECRET_{0} or correct the name")]
 pub struct MissingSecret(pub String);
 
 /// A `{{ … }}` that cannot be read.
@@ -404,7 +404,7 @@ mod tests {
     fn faults_are_named_with_their_place() {
         check(json!({"a": ["x", "{{ trigger.n"]}), expect!["error at `a.1`: `{{` without the closing `}}`"]);
         check(json!("{{  }}"), expect!["error at ``: `{{ }}` is empty; write an expression between the braces"]);
-        check(json!("{{ secrets.NONE }}"), expect!["error: there is no secret named `NONE`; create it or correct the name"]);
+        check(json!("{{ secrets.NONE }}"), expect!["error: there is no secret named `NONE`; give the server FLOWFORGE_SECRET_NONE or correct the name"]);
     }
 
     #[test]
