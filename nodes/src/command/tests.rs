@@ -37,7 +37,7 @@ async fn it_puts_out_what_the_command_wrote() {
 #[tokio::test]
 async fn a_command_that_fails_says_how() {
     let fault = bench().fails(json!({"run": "echo a; false; echo b"}), "COMMAND_FAILED", "exit code 1: a").await;
-    assert!(!fault.retryable);
+    assert!(fault.retryable, "a policy may repeat it");
     assert_eq!(fault.details, json!({"exit_code": 1, "stdout": "a\n", "stderr": ""}));
     bench().fails(json!({"run": "echo why >&2; exit 7"}), "COMMAND_FAILED", "exit code 7: why").await;
     bench().fails(json!({"run": "kill -9 $$"}), "COMMAND_FAILED", "exit code 137").await;
