@@ -3,16 +3,15 @@
 //! A step starts when every edge that leads to it is resolved and at least one was taken; it is skipped when none was.
 //! Counters of open edges make a transition cost the step's degree and never the graph's size.
 
+mod decide;
+mod values;
+
 use std::{collections::BTreeSet, sync::Arc};
 
-use serde_json::{Map, Value, json};
-
 use crate::{
-    document::OnError,
     event::{Command, Event, RunError},
-    graph::{Graph, Link, StepIx},
-    node::{ERROR_PORT, Lane, NodeError, Outcome, Output, Wake},
-    retry::RetryPolicy,
+    graph::{Graph, StepIx},
+    node::{NodeError, Outcome},
     state::{IllegalEvent, StepState},
     status::RunStatus,
     time::Timestamp,
@@ -179,192 +178,6 @@ impl Run {
         }
     }
 
-    /// What successors see of a step: its output, or its error when an edge handles it.
-    pub fn output(&self, step: StepIx) -> Option<Arc<Value>> {
-        match self.state(step) {
-            StepState::Completed { output, .. } => Some(output.clone()),
-            StepState::Failed { error } if self.graph.step(step).handles_errors() => Some(Arc::new(json!({ "error": **error }))),
-            StepState::Failed { .. } => Some(Arc::new(Value::Null)),
-            _ => None,
-        }
-    }
-
-    /// What a step is given: its predecessor's output, or an object by node id when there are several. Only edges that
-    /// were taken count. `None` for a step that nothing comes before: it is given the run's input.
-    pub fn input(&self, step: StepIx) -> Option<Arc<Value>> {
-        let incoming = &self.graph.step(step).incoming;
-        let mut sources: Vec<StepIx> = incoming.iter().filter(|link| self.is_taken(link)).map(|link| link.step).collect();
-        sources.dedup();
-        (!sources.is_empty()).then(|| self.outputs(&sources))
-    }
-
-    fn decide(&self, input: Input, now: Timestamp) -> Result<Vec<Event>, Rejected> {
-        match input {
-            _ if self.finished.is_some() => Err(Rejected::Finished),
-            Input::Start { .. } if self.started => Err(Rejected::AlreadyStarted),
-            Input::Start { trigger } => Ok(vec![Event::RunStarted { trigger }]),
-            Input::Cancel if self.ending == Some(Ending::Cancelled) => Ok(vec![]),
-            Input::Cancel => Ok(vec![Event::CancelRequested]),
-            _ if !self.started => Err(Rejected::NotStarted),
-            Input::Report { step, attempt, result } => self.report(step, attempt, result, now).map(|fact| vec![fact]),
-            Input::TakenOver { crashes } => Ok(self.taken_over(crashes)),
-            Input::Wake => {
-                Ok(self.timers.iter().take_while(|(at, _)| *at <= now).filter_map(|(_, step)| self.woken(*step)).collect())
-            }
-            Input::Expire => Ok(vec![self.finish(&Ending::Failed(expired(self.graph.timeout_s())))]),
-        }
-        .map(|facts| self.stop_before_end(facts))
-    }
-
-    /// A run that ends at once still says of every active step that it was stopped.
-    fn stop_before_end(&self, facts: Vec<Event>) -> Vec<Event> {
-        match facts.as_slice() {
-            [Event::RunFinished { .. }] => self.active.iter().filter_map(|step| self.stop(*step)).chain(facts).collect(),
-            _ => facts,
-        }
-    }
-
-    fn report(&self, step: StepIx, attempt: u32, result: Result<Outcome, NodeError>, now: Timestamp) -> Result<Event, Rejected> {
-        match self.steps.get(step.index()) {
-            Some(StepState::Running { attempt: current, .. }) if *current == attempt => {}
-            _ => return Err(Rejected::StaleAttempt),
-        }
-        Ok(match result {
-            Ok(Outcome::Done(Output { value, port })) => {
-                Event::StepCompleted { step, attempt, output: value, port: self.graph.step(step).leaving_port(port) }
-            }
-            Ok(Outcome::Sleep(Wake::At(until))) => Event::StepWaiting { step, attempt, until },
-            Ok(Outcome::Sleep(Wake::After(wait))) => {
-                let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                Event::StepWaiting { step, attempt, until: now.plus_ms(ms) }
-            }
-            Err(error) => {
-                let retry_at = self.retry_at(step, attempt, &error, now);
-                Event::StepFailed { step, attempt, error: Arc::new(error), retry_at }
-            }
-        })
-    }
-
-    fn retry_at(&self, step: StepIx, attempt: u32, error: &NodeError, now: Timestamp) -> Option<Timestamp> {
-        let policy = &self.graph.step(step).retry;
-        let again = policy.allows(attempt, &error.code) && (error.retryable || policy.names(&error.code));
-        again.then(|| {
-            let asked = error.retry_after_ms.unwrap_or(0).min(RetryPolicy::LONGEST_MS);
-            now.plus_ms(policy.delay_ms(attempt, self.seed ^ (u64::from(step.0) << 32)).max(asked))
-        })
-    }
-
-    /// Steps that were under way when owners died again and again are given up: one of them kills its worker.
-    fn taken_over(&self, crashes: u32) -> Vec<Event> {
-        if crashes < CRASH_LIMIT {
-            return Vec::new();
-        }
-        let error = Arc::new(NodeError::fatal(
-            "WORKER_CRASHED",
-            format!(
-                "{crashes} workers died while this step was under way; find out what it does to its worker before running it again"
-            ),
-        ));
-        let failed = |step, attempt| Event::StepFailed { step, attempt, error: error.clone(), retry_at: None };
-        // A dispatched step is executed elsewhere, with a count of its own.
-        let is_inline = |step: &&StepIx| self.graph.step(**step).kind.spec.lane == Lane::Inline;
-        let running = self.active.iter().filter(is_inline).filter_map(|step| match self.steps[step.index()] {
-            StepState::Running { attempt, .. } => Some(failed(*step, attempt)),
-            _ => None,
-        });
-        // Their beginning was not recorded, and is not now: it would demand that they be executed once more.
-        let ready = self.ready.iter().filter(is_inline).filter(|step| self.taken[step.index()]).map(|step| failed(*step, 1));
-        running.chain(ready).collect()
-    }
-
-    fn woken(&self, step: StepIx) -> Option<Event> {
-        match self.steps[step.index()] {
-            StepState::Waiting { attempt, .. } => Some(Event::StepResumed { step, attempt }),
-            StepState::Backoff { attempt, .. } => Some(Event::StepStarted { step, attempt: attempt + 1 }),
-            _ => None,
-        }
-    }
-
-    fn stop(&self, step: StepIx) -> Option<Event> {
-        match self.steps[step.index()] {
-            StepState::Running { attempt, .. } | StepState::Waiting { attempt, .. } | StepState::Backoff { attempt, .. } => {
-                Some(Event::StepCancelled { step, attempt })
-            }
-            _ => None,
-        }
-    }
-
-    /// The next fact that follows from the state alone.
-    fn consequence(&self) -> Option<Event> {
-        match &self.ending {
-            _ if self.finished.is_some() => None,
-            Some(ending) => self.active.first().and_then(|step| self.stop(*step)).or_else(|| Some(self.finish(ending))),
-            None if !self.started => None,
-            None => match self.ready.first() {
-                Some(step) if self.taken[step.index()] => Some(Event::StepStarted { step: *step, attempt: 1 }),
-                Some(step) => Some(Event::StepSkipped { step: *step }),
-                None => self.active.is_empty().then(|| Event::RunFinished {
-                    status: RunStatus::Completed,
-                    output: self.result(),
-                    error: None,
-                }),
-            },
-        }
-    }
-
-    fn finish(&self, ending: &Ending) -> Event {
-        let (status, error) = match ending {
-            Ending::Failed(error) => (RunStatus::Failed, Some(error.clone())),
-            Ending::Cancelled => (RunStatus::Cancelled, None),
-        };
-        Event::RunFinished { status, output: Arc::new(Value::Null), error }
-    }
-
-    /// What the run puts out: the output of the step at its end, or an object by node id when it has several ends. An end
-    /// is a step from which no edge is drawn; when none of these was reached, one that left by a port without an edge.
-    fn result(&self) -> Arc<Value> {
-        let went_on = |step: &StepIx| self.port(*step).is_some();
-        let is_last = |step: &StepIx| self.graph.step(*step).outgoing.is_empty();
-        let leads_nowhere = |step: &StepIx| !self.graph.step(*step).outgoing.iter().any(|link| self.leaves_by(*step, &link.port));
-        let ends = |is_end: &dyn Fn(&StepIx) -> bool| -> Vec<StepIx> {
-            self.graph.steps().map(|(ix, _)| ix).filter(went_on).filter(|step| is_end(step)).collect()
-        };
-        let last = ends(&is_last);
-        self.outputs(&if last.is_empty() { ends(&leads_nowhere) } else { last })
-    }
-
-    /// One step's output, or an object by node id when there are several.
-    fn outputs(&self, steps: &[StepIx]) -> Arc<Value> {
-        match steps {
-            [] => Arc::new(Value::Null),
-            [one] => self.output(*one).unwrap_or_default(),
-            several => {
-                let field = |step: &StepIx| Some((self.graph.step(*step).id.to_string(), (*self.output(*step)?).clone()));
-                Arc::new(Value::Object(several.iter().filter_map(field).collect::<Map<_, _>>()))
-            }
-        }
-    }
-
-    /// Whether an edge, seen from its target, was taken.
-    fn is_taken(&self, link: &Link) -> bool {
-        self.leaves_by(link.step, &link.port)
-    }
-
-    fn leaves_by(&self, step: StepIx, port: &str) -> bool {
-        self.port(step).is_some_and(|taken| taken == port)
-    }
-
-    /// The port by which a step that has ended left; none for a skipped one.
-    fn port(&self, step: StepIx) -> Option<&str> {
-        let spec = self.graph.step(step);
-        match self.state(step) {
-            StepState::Completed { port, .. } => Some(port),
-            StepState::Failed { .. } if spec.handles_errors() => Some(ERROR_PORT),
-            StepState::Failed { .. } if spec.on_error == OnError::Continue => Some(spec.first_port()),
-            _ => None,
-        }
-    }
-
     /// Applies a fact that this run itself decided on, which is legal by construction; the property tests hold it to that.
     fn apply_own(&mut self, fact: &Event) {
         let applied = self.apply(fact);
@@ -439,9 +252,4 @@ impl Run {
             }
         }
     }
-}
-
-fn expired(timeout_s: Option<u64>) -> RunError {
-    let limit = timeout_s.map(|s| format!(" of {s} s")).unwrap_or_default();
-    RunError { code: "RUN_TIMEOUT".to_owned(), message: format!("the run took longer than its limit{limit}"), node_id: None }
 }

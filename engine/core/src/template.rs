@@ -404,7 +404,10 @@ mod tests {
     fn faults_are_named_with_their_place() {
         check(json!({"a": ["x", "{{ trigger.n"]}), expect!["error at `a.1`: `{{` without the closing `}}`"]);
         check(json!("{{  }}"), expect!["error at ``: `{{ }}` is empty; write an expression between the braces"]);
-        check(json!("{{ secrets.NONE }}"), expect!["error: there is no secret named `NONE`; give the server FLOWFORGE_SECRET_NONE or correct the name"]);
+        check(
+            json!("{{ secrets.NONE }}"),
+            expect!["error: there is no secret named `NONE`; give the server FLOWFORGE_SECRET_NONE or correct the name"],
+        );
     }
 
     #[test]
