@@ -19,6 +19,8 @@ impl MigrationTrait for Migration {
     }
 }
 
+// The large columns come last in their tables: SQLite reads a row from its beginning and stops at the last column it needs.
+
 /// How rows that are updated several times, and rows that are found by a random key, are best laid out.
 struct Storage {
     updated: &'static str,
@@ -56,9 +58,6 @@ fn runs(storage: &Storage) -> TableCreateStatement {
         .col(text("status"))
         .col(text("trigger"))
         .col(text_null("trigger_node"))
-        .col(json_binary("input"))
-        .col(json_binary_null("output"))
-        .col(json_binary_null("error"))
         .col(big_integer("epoch"))
         .col(uuid_null("owner"))
         .col(big_integer("next_seq"))
@@ -74,6 +73,9 @@ fn runs(storage: &Storage) -> TableCreateStatement {
         .col(big_integer_null("started_at"))
         .col(big_integer_null("cancel_requested_at"))
         .col(big_integer_null("finished_at"))
+        .col(json_binary("input"))
+        .col(json_binary_null("output"))
+        .col(json_binary_null("error"))
         .extra(storage.updated)
         .to_owned()
 }
@@ -82,9 +84,6 @@ fn runs(storage: &Storage) -> TableCreateStatement {
 fn step_runs(storage: &Storage) -> TableCreateStatement {
     step("step_runs")
         .col(text("status"))
-        .col(json_binary_null("input"))
-        .col(json_binary_null("output"))
-        .col(json_binary_null("error"))
         .col(text_null("port"))
         .col(big_integer_null("started_seq"))
         .col(big_integer_null("waiting_seq"))
@@ -92,6 +91,9 @@ fn step_runs(storage: &Storage) -> TableCreateStatement {
         .col(big_integer_null("started_at"))
         .col(big_integer_null("finished_at"))
         .col(big_integer_null("wake_at"))
+        .col(json_binary_null("input"))
+        .col(json_binary_null("output"))
+        .col(json_binary_null("error"))
         .extra(storage.updated)
         .to_owned()
 }
