@@ -13,6 +13,7 @@ use crate::{
     cli::JS_WORKER,
     config::{Data, Serve, Work, given},
     failure::Failure,
+    janitor,
     names::Names,
     routes::{events::Streams, node_types},
     secrets::EnvironmentSecrets,
@@ -111,7 +112,11 @@ pub(crate) async fn open_engine(store: Store, data: &Data, work: &Work, works: b
         ..EngineConfig::default()
     };
     let secrets = Arc::new(EnvironmentSecrets::collect(env::vars()));
-    Ok(Engine::open(store, flowforge_nodes::catalog(&services), services.evaluator(), secrets, config).await?)
+    let engine = Engine::open(store, flowforge_nodes::catalog(&services), services.evaluator(), secrets, config).await?;
+    if works {
+        tokio::spawn(janitor::clear(engine.clone(), services, Duration::from_secs(u64::from(work.keep_files_h) * 3_600)));
+    }
+    Ok(engine)
 }
 
 /// What nodes stand on.

@@ -55,6 +55,9 @@ pub(crate) struct Work {
     /// How many runs this process holds in memory at once.
     #[arg(long, env = "FLOWFORGE_MAX_RUNS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_runs: u32,
+    /// How long the files of a run are kept after its end, in hours.
+    #[arg(long, env = "FLOWFORGE_KEEP_FILES_H", default_value_t = 24)]
+    pub keep_files_h: u32,
 }
 
 impl Work {

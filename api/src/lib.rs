@@ -20,6 +20,7 @@ mod extract;
 mod failure;
 mod file;
 mod graph;
+mod janitor;
 mod lock;
 mod names;
 mod request_id;

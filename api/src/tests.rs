@@ -2,6 +2,7 @@
 //! `FLOWFORGE_TEST_POSTGRES` names a server, on PostgreSQL.
 
 mod accounts;
+mod files;
 mod openapi;
 mod problems;
 mod runs;

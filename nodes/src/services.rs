@@ -60,6 +60,14 @@ impl Services {
         self.sandbox.check().await
     }
 
+    /// The runs that have files in this process's folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn work_trees(&self) -> Result<Vec<RunId>, NodeError> {
+        self.trees.runs()
+    }
+
     /// Removes the files of a run that has ended. A run without files is no fault.
     ///
     /// # Errors

@@ -83,6 +83,17 @@ impl Store {
         Ok(found)
     }
 
+    /// Those of these runs, of any workspace, that ended before a time: what a process may clear away after.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ended_before(&self, runs: &[RunId], at: Timestamp) -> Result<Vec<RunId>> {
+        let ids = runs.iter().map(|run| run.uuid());
+        let select = run::Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(ids));
+        let ended: Vec<uuid::Uuid> = select.filter(Column::FinishedAt.lt(at.0)).into_tuple().all(&self.read).await?;
+        Ok(ended.into_iter().map(RunId::new).collect())
+    }
+
     /// The run that was started with a dedupe key, and the hash of what it was asked for.
     pub(crate) async fn run_by_dedupe_key(
         &self,

@@ -73,6 +73,16 @@ impl WorkTrees {
         Ok(WorkTree { folder, tree, _file: file, _here: here })
     }
 
+    /// The runs that have files here.
+    pub(crate) fn runs(&self) -> Result<Vec<RunId>, NodeError> {
+        let entries = match fs::read_dir(&self.root) {
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("read", &self.root))?,
+        };
+        // What has another name is no run's: a folder that is just being removed, or a stranger's file.
+        Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+    }
+
     /// Removes a run's files.
     pub(crate) async fn remove(&self, run: RunId) -> Result<(), NodeError> {
         let folder = self.folder(run);
