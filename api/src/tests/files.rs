@@ -20,7 +20,7 @@ async fn only_the_files_of_runs_that_ended_long_ago_are_removed() {
         let now = forge.app.engine.clock().now();
         assert_eq!(clear_once(&forge.app.engine, &services, Timestamp(now.0 - 60_000)).await.unwrap(), []);
         let cleared = clear_once(&forge.app.engine, &services, now.plus_ms(1_000)).await.unwrap();
-        assert_eq!(cleared.iter().map(ToString::to_string).collect::<Vec<_>>(), [run.clone()]);
+        assert_eq!(cleared.iter().map(ToString::to_string).collect::<Vec<_>>(), std::slice::from_ref(&run));
         assert!(!work.join(&run).exists());
         assert!(work.join(unknown).exists() && work.join("stranger").exists());
     }
