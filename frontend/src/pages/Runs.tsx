@@ -7,6 +7,7 @@ import { runsQuery, type RunFilter } from '../api/queries'
 import type { RunStatus, RunSummary } from '../api/types'
 import { Notice } from '../ui/Notice'
 import { useNow } from '../ui/now'
+import { ShowMore } from '../ui/ShowMore'
 import { StateBadge, stateWord } from '../ui/StateBadge'
 import { pages } from '../util/paths'
 import { formatAgo, formatDuration, formatFull } from '../util/time'
@@ -48,11 +49,7 @@ export function Runs() {
           {list.error && <Notice>{errorText(list.error)}</Notice>}
           {list.data && items.length === 0 && <NoRuns search={search} />}
           {items.length > 0 && <RunTable items={items} />}
-          {list.hasNextPage && (
-            <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-              Show more
-            </Button>
-          )}
+          <ShowMore list={list} />
         </div>
       </div>
     </main>

@@ -10,6 +10,7 @@ import { createWorkflow, workflowsQuery } from '../api/queries'
 import type { Graph, Workflow, WorkflowStatus } from '../api/types'
 import { Notice } from '../ui/Notice'
 import { useNow } from '../ui/now'
+import { ShowMore } from '../ui/ShowMore'
 import { StateBadge } from '../ui/StateBadge'
 import { pages } from '../util/paths'
 import { formatAgo, formatFull } from '../util/time'
@@ -75,11 +76,7 @@ export function Workflows() {
           {list.error && <Notice>{errorText(list.error)}</Notice>}
           {list.data && items.length === 0 && (filtered ? <NoMatch /> : <FirstWorkflow />)}
           {items.length > 0 && <WorkflowTable items={items} />}
-          {list.hasNextPage && (
-            <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-              Show more
-            </Button>
-          )}
+          <ShowMore list={list} />
         </div>
       </div>
     </main>
