@@ -26,6 +26,9 @@ export type Retry = {
   codes?: string[]
 }
 
+/** At most `limit` at a time of those for which `key` gives the same; without a key, of all. */
+export type Concurrency = { limit?: number; key?: string }
+
 export type GraphNode = {
   id: string
   type: string
@@ -35,6 +38,7 @@ export type GraphNode = {
   retry?: Retry
   timeout_s?: number
   on_error?: 'fail' | 'continue'
+  concurrency?: Concurrency
   notes?: string
 }
 export type GraphEdge = { source: string; port?: string; target: string }
@@ -62,9 +66,18 @@ export type Schema = {
   'x-widget'?: string
   'x-language'?: string
   'x-placeholder'?: string
+  /** Texts that a list of texts is offered. */
+  'x-choices'?: string[]
+  /** Names that are given already. */
+  'x-taken'?: string[]
 }
 
-export type NodeType = Refine<Stored['NodeType'], { lane: 'inline' | 'dispatched'; params_schema: Schema }>
+export type NodeType = Refine<Stored['NodeType'], { lane: 'inline' | 'dispatched'; params_schema: Schema }> & {
+  /** An array parameter, each of whose objects names one more exit by its `port`. */
+  ports_from?: string | null
+  /** The parameter that holds a graph of the node's own. */
+  body?: string | null
+}
 
 export type LastRun = Refine<Stored['LastRun'], { status: RunStatus }>
 export type Workflow = Refine<Stored['Workflow'], { status: WorkflowStatus; last_run: LastRun | null }>
@@ -74,11 +87,71 @@ export type Version = VersionSummary & { graph: Graph }
 export type RunError = Stored['RunError']
 export type StepError = Refine<Stored['StepError'], { details?: Json }>
 
-export type RunSummary = Refine<Stored['RunSummary'], { status: RunStatus }>
-export type Run = RunSummary & { input: Json; output: Json }
+export type Priority = 'high' | 'normal' | 'low'
+/** Where in which run this one has its place: it is an item of a step there. */
+export type Parent = { run_id: string; node_id: string; index: number }
+
+export type RunSummary = Refine<Stored['RunSummary'], { status: RunStatus }> & {
+  priority: Priority
+  parent: Parent | null
+  origin_run_id: string | null
+  paused_at: string | null
+  depth: number
+}
+export type Run = RunSummary & { input: Json; output: Json; response: Json }
+
+/** What a waiting step waits for besides the clock. */
+export type Awaiting =
+  | { kind: 'signal'; name: string }
+  | { kind: 'approval'; title: string; details: Json; approvers: string[] }
+  | { kind: 'children'; total?: number }
+
+/** Why a run that has not ended stands where it stands. */
+export type Reason = { message: string } & (
+  | { kind: 'owned'; worker: string; heartbeat_age_ms: number }
+  | { kind: 'queued'; position: number }
+  | { kind: 'blocked'; key: string; limit: number; position: number }
+  | { kind: 'timer'; until: string }
+  | { kind: 'approval'; node_id: string; approvers: string[] }
+  | { kind: 'signal'; node_id: string; name: string }
+  | { kind: 'children'; node_id: string; open: number; total: number }
+  | { kind: 'paused'; since: string }
+  | { kind: 'step_lease'; node_id: string; worker: string | null }
+  | { kind: 'step_blocked'; node_id: string; key: string; limit: number; position: number }
+  | { kind: 'inbox' | 'recovering' | 'finished' | 'none' }
+)
+export type Why = { status: RunStatus; reason: Reason }
+
+/** From which step a run is made again: from its start without one. */
+export type Rerun = { from_node?: string; version?: number; input?: Json }
+export type Decision = 'keep' | 'run_again' | 'cannot_keep'
+export type PlannedStep = { node_id: string; decision: Decision; reason: string; repeats_effect: boolean }
+export type RerunPlan = { version: number; steps: PlannedStep[]; effects: string[] }
+
+export type Verdict = 'approved' | 'rejected'
+export type Approval = {
+  run_id: string
+  node_id: string
+  attempt: number
+  workflow_id: string
+  title: string
+  details: Json
+  approvers: string[]
+  /** Names exactly what is being decided; a decision sends it back. */
+  digest: string
+  requested_at: string
+  expires_at: string | null
+}
+
+export type WorkspaceSettings = { retention_days: number | null }
 
 /** An attempt of a step; its `item` is which one of a map, empty elsewhere. */
-export type StepRow = Refine<Stored['Step'], { status: StepStatus; input: Json; output: Json; error: StepError | null }>
+export type StepRow = Refine<
+  Stored['Step'],
+  { status: StepStatus; input: Json; output: Json; error: StepError | null }
+> & {
+  awaiting?: Awaiting | null
+}
 
 /** Why a step or a run failed, as a stored row or an event tells it. */
 export type Failure = RunError & Partial<Omit<StepError, keyof RunError>>
@@ -94,6 +167,8 @@ export type RunEventKind =
   | 'step_skipped'
   | 'step_cancelled'
   | 'run_cancelling'
+  | 'run_paused'
+  | 'run_resumed'
   | 'run_finished'
 
 export type RunEvent = {
@@ -111,6 +186,9 @@ export type RunEvent = {
   retry_at?: string | number | null
   wake_at?: string | number | null
   status?: RunStatus
+  awaiting?: Awaiting | null
+  /** It was taken over from the run that this one repeats. */
+  kept?: boolean
 }
 
 export type Page<T> = { items: T[]; next_cursor: string | null }

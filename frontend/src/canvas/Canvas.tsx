@@ -12,14 +12,15 @@ import {
   type NodeTypes,
   type OnConnectEnd,
 } from '@xyflow/react'
-import { useCallback, useMemo, useState, type DragEvent } from 'react'
+import { useCallback, useMemo, useState, type DragEvent, type MouseEvent } from 'react'
 
 import type { Graph, GraphEdge } from '../api/types'
 
-import { refuseConnection, type Point } from './graph'
+import { nodeById, refuseConnection, type Point } from './graph'
 import { EdgeLine } from './EdgeLine'
 import { NodeCard } from './NodeCard'
 import { useMarks } from './marks'
+import { isNameless } from './ports'
 import type { Selection } from './store'
 import { createCards, toLines, type CardNode, type Catalog, type LineEdge } from './view'
 
@@ -54,9 +55,11 @@ type Props = {
   /** Without it the canvas is read-only. */
   editing?: Editing
   onOpen?: (id: string) => void
+  /** A node that holds a graph of its own was entered. */
+  onEnter?: (id: string) => void
 }
 
-export function Canvas({ graph, catalog, selection, onSelect, editing, onOpen }: Props) {
+export function Canvas({ graph, catalog, selection, onSelect, editing, onOpen, onEnter }: Props) {
   const colorMode = useComputedColorScheme('light')
   const flow = useReactFlow<CardNode, LineEdge>()
   const [drag, setDrag] = useState<Map<string, Point> | null>(null)
@@ -108,6 +111,10 @@ export function Canvas({ graph, catalog, selection, onSelect, editing, onOpen }:
     else if (under?.closest('.react-flow__pane'))
       editing.onDangling(exit, flow.screenToFlowPosition({ x: at.clientX, y: at.clientY }))
   }
+  const onClick = (event: MouseEvent, node: CardNode) => {
+    if (onEnter && event.target instanceof Element && event.target.closest('[data-enter]')) onEnter(node.id)
+    else onOpen?.(node.id)
+  }
   const onDrop = (event: DragEvent) => {
     const type = event.dataTransfer.getData(dragType)
     if (!type || !editing) return
@@ -132,7 +139,9 @@ export function Canvas({ graph, catalog, selection, onSelect, editing, onOpen }:
       onConnect={editing && ((wish) => editing.onConnect(toEdge(wish, graph, catalog)))}
       onConnectEnd={onConnectEnd}
       isValidConnection={isValidConnection}
-      onNodeClick={onOpen && ((_, node) => onOpen(node.id))}
+      onNodeClick={onClick}
+      onNodeDoubleClick={onEnter && ((_, node) => node.data.inside !== null && onEnter(node.id))}
+      zoomOnDoubleClick={false}
       onDragOver={editing && ((event) => event.preventDefault())}
       onDrop={editing && onDrop}
       nodesDraggable={Boolean(editing)}
@@ -173,10 +182,10 @@ function toggled(before: ReadonlySet<string>, changes: Picked[]): ReadonlySet<st
   return next
 }
 
-/** The first exit of a node with one exit goes without a name, as the document has it. */
+/** The only exit of a node goes without a name, as the document has it. */
 function toEdge(wish: Connection | LineEdge, graph: Graph, catalog: Catalog): GraphEdge {
-  const type = catalog.get(graph.nodes.find((node) => node.id === wish.source)?.type ?? '')
-  const only = type?.ports.length === 1 && wish.sourceHandle === type.ports[0]
+  const type = catalog.get(nodeById(graph, wish.source)?.type ?? '')
+  const only = isNameless(type) && wish.sourceHandle === type?.ports[0]
   const { source, target, sourceHandle } = wish
   return only || !sourceHandle ? { source, target } : { source, port: sourceHandle, target }
 }

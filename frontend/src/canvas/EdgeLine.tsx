@@ -16,7 +16,8 @@ export const EdgeLine = memo(function EdgeLine(props: EdgeProps<LineEdge>) {
       {data?.label && (
         <EdgeLabelRenderer>
           <span
-            className={selected ? 'edge-label is-selected' : 'edge-label'}
+            className={`edge-label${selected ? ' is-selected' : ''}${data.lost ? ' is-lost' : ''}`}
+            title={data.lost ? `The step has no exit ${data.label} any more` : undefined}
             style={{ transform: `translate(${x}px, ${y}px) ${down ? 'translate(-50%, -50%)' : 'translateY(-50%)'}` }}
           >
             {data.label}

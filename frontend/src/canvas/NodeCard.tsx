@@ -1,4 +1,4 @@
-import { IconAlertTriangleFilled } from '@tabler/icons-react'
+import { IconAlertTriangleFilled, IconStack2 } from '@tabler/icons-react'
 import { Handle, Position, useStore, type NodeProps } from '@xyflow/react'
 import { memo } from 'react'
 
@@ -18,7 +18,7 @@ const farZoom = 0.4
 const border = 1
 
 export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<CardNode>) {
-  const { node, type, exits, open, errorWired } = data
+  const { node, type, exits, open, errorWired, inside } = data
   const mark = useMark(id)
   const problems = useProblems(id)
   const far = useStore((state) => state.transform[2] < farZoom)
@@ -40,6 +40,11 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
         <span className="card-problems" title={problems.join('\n')}>
           <IconAlertTriangleFilled size={12} aria-hidden /> {problems.length}
         </span>
+      )}
+      {inside !== null && !far && (
+        <button type="button" className="card-inside nodrag" data-enter={id} tabIndex={-1}>
+          <IconStack2 size={12} aria-hidden /> {inside === 0 ? 'No steps yet' : count(inside)}
+        </button>
       )}
       {exits.map((port, index) => (
         <Handle
@@ -68,6 +73,8 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
     </div>
   )
 })
+
+const count = (steps: number): string => (steps === 1 ? '1 step inside' : `${steps} steps inside`)
 
 function Face({ data: { node, type } }: Pick<NodeProps<CardNode>, 'data'>) {
   const mark = useMark(node.id)

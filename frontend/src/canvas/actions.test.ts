@@ -8,6 +8,8 @@ const around: Surroundings = {
   run: vi.fn(),
   fit: vi.fn(),
   find: vi.fn(),
+  enter: vi.fn(),
+  leave: vi.fn(),
   focusPalette: vi.fn(),
   showKeys: vi.fn(),
 }

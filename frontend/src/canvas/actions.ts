@@ -1,6 +1,6 @@
 import { removeChosen, selectAll, tidy } from './edits'
 import { redoLabel, undoLabel } from './history'
-import { isDirty, redo, select, undo, useEditor } from './store'
+import { isDirty, redo, select, shownGraph, undo, useEditor } from './store'
 
 type EditorState = ReturnType<typeof useEditor.getState>
 
@@ -11,6 +11,10 @@ export type Surroundings = {
   fit: () => void
   focusPalette: () => void
   find: () => void
+  /** Opens the chosen step's own graph. */
+  enter: () => void
+  /** Shows the graph around the one on the canvas. */
+  leave: () => void
   showKeys: () => void
 }
 
@@ -27,7 +31,7 @@ export type Action = {
 
 const always = () => true
 const hasSelection = ({ selection }: EditorState) => selection.nodes.size + selection.edges.size > 0
-const hasNodes = ({ history }: EditorState) => history.present.nodes.length > 0
+const hasNodes = (state: EditorState) => shownGraph(state).nodes.length > 0
 
 export const actions = {
   save: {
@@ -89,6 +93,20 @@ export const actions = {
     inText: true,
     enabled: hasNodes,
     perform: (around) => around.find(),
+  },
+  enter: {
+    id: 'enter',
+    label: () => 'Open the steps inside',
+    keys: ['mod+arrowdown'],
+    enabled: ({ selection }) => selection.nodes.size === 1,
+    perform: (around) => around.enter(),
+  },
+  leave: {
+    id: 'leave',
+    label: () => 'Back to the graph around',
+    keys: ['mod+arrowup'],
+    enabled: ({ where }) => where.length > 0,
+    perform: (around) => around.leave(),
   },
   tidy: {
     id: 'tidy',

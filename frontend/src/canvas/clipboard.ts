@@ -12,10 +12,15 @@ export function copyText(graph: Graph, chosen: ReadonlySet<string>): string {
 export type Pasted = { graph: Graph; ids: string[] }
 
 /** Adds copied nodes with fresh ids and their wiring kept; null when the text is not a graph. */
-export function pasteText(graph: Graph, text: string, shift: Point): Pasted | null {
+export function pasteText(
+  graph: Graph,
+  text: string,
+  shift: Point,
+  reserved: ReadonlySet<string> = new Set(),
+): Pasted | null {
   const piece = parsePiece(text)
   if (!piece || !piece.nodes.length) return null
-  const taken = new Set(graph.nodes.map((node) => node.id))
+  const taken = new Set([...graph.nodes.map((node) => node.id), ...reserved])
   let fresh = piece
   const ids: string[] = []
   for (const { id } of piece.nodes) {

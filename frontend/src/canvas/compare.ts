@@ -9,7 +9,7 @@ export function compare(from: Graph, to: Graph): Difference {
   const before = new Map(from.nodes.map((node) => [node.id, node]))
   const after = new Map(to.nodes.map((node) => [node.id, node]))
   const name = (id: string) => after.get(id)?.name || before.get(id)?.name || id
-  const content = (id: string, nodes: typeof before) => JSON.stringify({ ...nodes.get(id), position: null })
+  const content = (id: string, nodes: typeof before) => JSON.stringify(nodes.get(id), withoutPlaces)
   const lines = [from, to].map((graph) => new Set(graph.edges.map(edgeKey)))
   const only = (mine: number, other: number) => [...(lines[mine] ?? [])].filter((key) => !lines[other]?.has(key)).length
   return {
@@ -18,6 +18,13 @@ export function compare(from: Graph, to: Graph): Difference {
     changed: [...after.keys()].filter((id) => before.has(id) && content(id, before) !== content(id, after)).map(name),
     edges: only(0, 1) + only(1, 0),
   }
+}
+
+/** A step may hold steps of its own, and moving those is no difference either. */
+function withoutPlaces(key: string, value: unknown): unknown {
+  const isPlace =
+    key === 'position' && typeof value === 'object' && value !== null && Object.keys(value).sort().join() === 'x,y'
+  return isPlace ? undefined : value
 }
 
 export function describe({ added, removed, changed, edges }: Difference): string[] {

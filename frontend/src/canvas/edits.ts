@@ -1,9 +1,10 @@
-import type { Graph, GraphEdge, JsonObject } from '../api/types'
+import type { Graph, GraphEdge, JsonObject, NodeType } from '../api/types'
 
+import { idsAround } from './body'
 import * as g from './graph'
 import { layered } from './layout'
-import { exitsOf, usedPorts } from './ports'
-import { change, currentGraph, select, useEditor } from './store'
+import { edgesLost, exitsOf, isNameless, setParams, usedPorts } from './ports'
+import { change, currentDocument, currentGraph, select, useEditor } from './store'
 import type { Catalog } from './view'
 
 // Edits by name: each is one kernel, one label in the history, and the selection that follows from it.
@@ -24,7 +25,8 @@ export function addStep(catalog: Catalog, wish: Wish): string {
   const exit = wish.after?.exit
   const behind = wish.after === null || type?.trigger ? undefined : g.nodeById(before, wish.after.id)
   const position = behind && !exit ? freeSpot(before, behind.position ?? { x: 0, y: 0 }) : wish.at
-  const added = g.addNode(before, { type: wish.type, title: type?.title, params: wish.params, position })
+  const fresh = { type: wish.type, title: type?.title, params: wish.params, position }
+  const added = g.addNode(before, fresh, reservedIds())
   let next = added.graph
   if (behind) next = g.connect(next, { ...(exit ?? exitFor(catalog, next, behind.id)), target: added.id })
   else if (wish.onEdge && !type?.trigger)
@@ -34,18 +36,35 @@ export function addStep(catalog: Catalog, wish: Wish): string {
   return added.id
 }
 
-/** The named first exit of a type with several; a single one needs no name. */
+/** Ids that a step on the canvas must leave to the steps around it. */
+export const reservedIds = (): ReadonlySet<string> => idsAround(currentDocument(), useEditor.getState().where)
+
+/** New parameters for a step; its connections follow the exits that they name. */
+export function changeParams(
+  id: string,
+  params: JsonObject,
+  type: NodeType | undefined,
+  label: string,
+  path: string,
+): void {
+  const lost = edgesLost(currentGraph(), setParams(currentGraph(), id, params, type))
+  const said = lost ? `${label} and ${lost === 1 ? 'a connection' : `${lost} connections`}` : label
+  change(said, (graph) => setParams(graph, id, params, type), lost ? null : `${id} ${path}`)
+}
+
+/** The first exit of a type by its name, where it needs one. */
 function firstExit(catalog: Catalog, type: string): string | undefined {
-  const ports = catalog.get(type)?.ports ?? []
-  return ports.length > 1 ? ports[0] : undefined
+  const kind = catalog.get(type)
+  return isNameless(kind) ? undefined : kind?.ports[0]
 }
 
 function exitFor(catalog: Catalog, graph: Graph, id: string): Pick<GraphEdge, 'source' | 'port'> {
   const node = g.nodeById(graph, id)
+  const type = catalog.get(node?.type ?? '')
   const used = usedPorts(graph.edges).get(id) ?? []
-  const exits = node ? exitsOf(node, catalog.get(node.type), []) : []
+  const exits = node ? exitsOf(node, type, []) : []
   const free = exits.find((port) => !used.includes(port)) ?? exits[0]
-  return exits.length > 1 && free ? { source: id, port: free } : { source: id }
+  return free && !isNameless(type) && (exits.length > 1 || type) ? { source: id, port: free } : { source: id }
 }
 
 const freeSpot = (graph: Graph, { x, y }: g.Point): g.Point => clearOf(graph, { x: x + g.nodeSize.width + 84, y })

@@ -37,8 +37,13 @@ const ids = (graph: Graph): Set<string> => new Set(graph.nodes.map((node) => nod
 
 export type NewNode = { type: string; title?: string; position: Point; params?: JsonObject }
 
-export function addNode(graph: Graph, wish: NewNode): { graph: Graph; id: string } {
-  const id = freshId(ids(graph), wish.type)
+/** `reserved` are ids that are taken elsewhere, in the graphs around this one. */
+export function addNode(
+  graph: Graph,
+  wish: NewNode,
+  reserved: ReadonlySet<string> = new Set(),
+): { graph: Graph; id: string } {
+  const id = freshId(new Set([...ids(graph), ...reserved]), wish.type)
   // The second "Set" is called "Set 2", as its id is set_2.
   const name = wish.title && `${wish.title}${/_\d+$/.exec(id)?.[0].replace('_', ' ') ?? ''}`
   const node: GraphNode = { id, type: wish.type, position: snap(wish.position), params: wish.params ?? {} }

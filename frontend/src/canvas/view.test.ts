@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { Graph, NodeType } from '../api/types'
 
 import { move, patchNode } from './graph'
-import { cardHeight, exitsOf, handlesOf } from './ports'
+import { cardHeight, handlesOf } from './ports'
 import { createCards, toLines, type Catalog } from './view'
 
 const type = (name: string, ports: string[], trigger = false): [string, NodeType] => [
@@ -63,22 +63,6 @@ test('lines name their port where there is a choice, and need both their ends', 
     ['b', 'false', 'false'],
     ['b', 'error', 'error'],
   ])
-})
-
-test('exits are those of the type, of its cases, and those in use', () => {
-  const node = {
-    id: 's',
-    type: 'switch',
-    params: {
-      cases: [
-        { equals: 1, port: 'one' },
-        { equals: 2, port: 'two' },
-      ],
-    },
-  }
-  const [, known] = type('switch', ['default'])
-  expect(exitsOf(node, known, ['error', 'old'])).toEqual(['one', 'two', 'default', 'old'])
-  expect(exitsOf(node, undefined, [])).toContain('one')
 })
 
 test('triggers have no entry, everything has an error exit, and many exits make a card taller', () => {

@@ -2,21 +2,26 @@ import type { Edge, Node } from '@xyflow/react'
 
 import type { Graph, GraphEdge, GraphNode, NodeType } from '../api/types'
 
+import { bodyOf, bodyParam } from './body'
 import { edgeKey, nodeSize, portOf, titleOf, type Point } from './graph'
-import { cardHeight, errorPort, exitsOf, handlesOf, inputPort, usedPorts } from './ports'
+import { cardHeight, errorPort, exitsOf, handlesOf, inputPort, lostPorts, usedPorts } from './ports'
 import type { Selection } from './store'
 
 export type Catalog = ReadonlyMap<string, NodeType>
-/** `open` are the exits with a name of their own that nothing is connected to yet; a connection shows the name itself. */
+/**
+ * `open` are the exits with a name of their own that nothing is connected to yet; a connection shows the name itself.
+ * `inside` is how many steps the node holds, null where it can hold none.
+ */
 export type CardData = {
   node: GraphNode
   type: NodeType | undefined
   exits: string[]
   open: string[]
   errorWired: boolean
+  inside: number | null
 }
 export type CardNode = Node<CardData, 'card'>
-export type LineEdge = Edge<{ label: string | null }, 'line'>
+export type LineEdge = Edge<{ label: string | null; lost: boolean }, 'line'>
 
 type Known = { node: GraphNode; selected: boolean; position: Point; ports: string; card: CardNode }
 
@@ -72,8 +77,15 @@ function toCard(catalog: Catalog, node: GraphNode, used: string[], selected: boo
       exits,
       open: exits.length > 1 ? unused(exits, used) : [],
       errorWired: used.includes(errorPort),
+      inside: insideOf(node, type),
     },
   }
+}
+
+/** Something else may stand in for the steps inside: a workflow, say. */
+function insideOf(node: GraphNode, type: NodeType | undefined): number | null {
+  const param = bodyParam(type)
+  return param === null || typeof node.params?.workflow === 'string' ? null : bodyOf(node, param).nodes.length
 }
 
 const unused = (exits: string[], used: string[]): string[] => exits.filter((port) => !used.includes(port))
@@ -86,15 +98,23 @@ export function toLines(graph: Graph, catalog: Catalog, selected: ReadonlySet<st
     const node = types.get(edge.source)
     // A line needs both its ends; the server names an edge that lacks one.
     if (!node || !types.has(edge.target)) continue
-    const line = toLine(edge, exitsOf(node, catalog.get(node.type), used.get(edge.source) ?? []), selected)
+    const type = catalog.get(node.type)
+    const lost = edge.port !== undefined && lostPorts(node, type, [edge.port]).length > 0
+    const exits = exitsOf(node, type, used.get(edge.source) ?? [])
+    const line = toLine(edge, portOf(edge, type?.ports ?? exits), exits, selected, lost)
     lines.set(line.id, line)
   }
   return [...lines.values()]
 }
 
-function toLine(edge: GraphEdge, exits: string[], selected: ReadonlySet<string>): LineEdge {
+function toLine(
+  edge: GraphEdge,
+  port: string,
+  exits: string[],
+  selected: ReadonlySet<string>,
+  lost: boolean,
+): LineEdge {
   const id = edgeKey(edge)
-  const port = portOf(edge, exits)
   return {
     id,
     type: 'line',
@@ -103,7 +123,7 @@ function toLine(edge: GraphEdge, exits: string[], selected: ReadonlySet<string>)
     target: edge.target,
     targetHandle: inputPort,
     selected: selected.has(id),
-    className: port === errorPort ? 'line-error' : undefined,
-    data: { label: port === errorPort || exits.length > 1 ? port : null },
+    className: port === errorPort ? 'line-error' : lost ? 'line-lost' : undefined,
+    data: { label: port === errorPort || lost || exits.length > 1 ? port : null, lost },
   }
 }

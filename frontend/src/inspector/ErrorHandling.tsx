@@ -1,10 +1,6 @@
-import { Collapse, UnstyledButton } from '@mantine/core'
-import { IconChevronRight } from '@tabler/icons-react'
-import { useState } from 'react'
+import type { GraphNode, Problem, Schema } from '../api/types'
 
-import type { GraphNode, JsonObject, Problem, Schema } from '../api/types'
-
-import { SchemaForm } from './SchemaForm'
+import { FoldedFields, type NodeChange } from './FoldedFields'
 
 /** A day: the server takes no longer wait. */
 const longestWait = 86_400_000
@@ -72,44 +68,21 @@ const schema: Schema = {
   },
 }
 
-const fields = Object.keys(schema.properties ?? {})
-
-type Props = {
-  node: GraphNode
-  problems: Problem[]
-  onChange?: (patch: Partial<GraphNode>, label: string, path: string) => void
-}
+type Props = { node: GraphNode; problems: Problem[]; onChange?: NodeChange }
 
 export function ErrorHandling({ node, problems, onChange }: Props) {
-  const own = problems.filter(({ field }) => fields.some((name) => field?.replace(/^\//, '').startsWith(name)))
-  const [open, setOpen] = useState(false)
-  const shown = open || own.length > 0
-  const value = Object.fromEntries(
-    fields.flatMap((name) => {
-      const entry = node[name as keyof GraphNode]
-      return entry === undefined ? [] : [[name, entry]]
-    }),
-  ) as JsonObject
-  const set = (next: JsonObject, path: string) => {
-    const cleared = Object.fromEntries(fields.map((name) => [name, undefined]))
-    onChange?.({ ...cleared, ...next } as Partial<GraphNode>, 'Change error handling', path)
-  }
   return (
-    <section>
-      <UnstyledButton className="section-head" aria-expanded={shown} onClick={() => setOpen(!shown)}>
-        <IconChevronRight size={15} className={shown ? 'is-open' : undefined} aria-hidden />
-        <span className="grow">Error handling</span>
-        <span className="dim clip">{summary(node)}</span>
-      </UnstyledButton>
-      <Collapse expanded={shown}>
-        <SchemaForm root="$" schema={schema} value={value} problems={own.map(atRoot)} onChange={onChange && set} />
-      </Collapse>
-    </section>
+    <FoldedFields
+      title="Error handling"
+      summary={summary(node)}
+      schema={schema}
+      node={node}
+      problems={problems}
+      label="Change error handling"
+      onChange={onChange}
+    />
   )
 }
-
-/** These fields lie in the node itself; the form's root stands for it. */
-const atRoot = (problem: Problem): Problem => ({ ...problem, field: `$.${problem.field?.replace(/^\//, '')}` })
 
 function summary({ retry, timeout_s, on_error }: GraphNode): string {
   const parts = [

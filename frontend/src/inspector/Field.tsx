@@ -3,11 +3,15 @@ import { CodeField } from './fields/CodeField'
 import { GroupField, VariantField } from './fields/GroupField'
 import { JsonField } from './fields/JsonField'
 import { ListField } from './fields/ListField'
+import { LiteralField } from './fields/LiteralField'
 import { NumberField } from './fields/NumberField'
 import { PairsField } from './fields/PairsField'
+import { PortField } from './fields/PortField'
 import { SelectField } from './fields/SelectField'
+import { TagsField } from './fields/TagsField'
 import { TextField } from './fields/TextField'
 import { ToggleField } from './fields/ToggleField'
+import { WorkflowField } from './fields/WorkflowField'
 import type { FieldInput } from './fields/types'
 
 /** Chooses the control for one property of a schema. */
@@ -44,6 +48,14 @@ export function Field(input: FieldInput) {
       return <VariantField {...props} variants={kind.variants} />
     case 'list':
       return <ListField {...props} item={kind.item} />
+    case 'literal':
+      return <LiteralField {...props} />
+    case 'port':
+      return <PortField {...props} />
+    case 'tags':
+      return <TagsField {...props} />
+    case 'workflow':
+      return <WorkflowField {...props} />
     case 'json':
       return <JsonField {...props} />
   }

@@ -6,14 +6,19 @@ import type { GraphNode, NodeType, Problem } from '../api/types'
 import { NodeIcon } from '../ui/NodeIcon'
 import { Prose } from '../ui/Prose'
 
+import type { BodyProps } from './Body'
+import { Concurrency } from './Concurrency'
 import { ErrorHandling } from './ErrorHandling'
-import { fieldId, SchemaForm } from './SchemaForm'
+import { Params } from './Params'
+import { fieldId } from './SchemaForm'
 import './inspector.css'
 
 type Props = {
   node: GraphNode
   type: NodeType | undefined
   problems: Problem[]
+  /** The graph that the step holds, if it can hold one. */
+  body?: BodyProps
   /** Absent where the document is only looked at. */
   onChange?: (patch: Partial<GraphNode>, label: string, path: string) => void
   onRename?: (id: string) => boolean
@@ -22,7 +27,7 @@ type Props = {
 }
 
 /** One step's settings, beside the canvas rather than over it. */
-export function Inspector({ node, type, problems, onChange, onRename, onRemove, onClose }: Props) {
+export function Inspector({ node, type, problems, body, onChange, onRename, onRemove, onClose }: Props) {
   const title = node.name || node.id
   const loose = problems.filter((problem) => !problem.field)
   return (
@@ -77,17 +82,22 @@ export function Inspector({ node, type, problems, onChange, onRename, onRemove, 
           <IdField key={node.id} id={node.id} onRename={onRename} />
         </div>
         {type && (
-          <SchemaForm
-            root="params"
-            schema={type.params_schema}
-            value={node.params ?? {}}
+          <Params
+            node={node}
+            type={type}
             problems={problems}
+            body={body}
             onChange={
               onChange && ((params, path) => onChange({ params }, `Change ${path.replace(/^params\./, '')}`, path))
             }
           />
         )}
-        {!type?.trigger && <ErrorHandling node={node} problems={problems} onChange={onChange} />}
+        {!type?.trigger && (
+          <div>
+            <ErrorHandling node={node} problems={problems} onChange={onChange} />
+            <Concurrency node={node} problems={problems} onChange={onChange} />
+          </div>
+        )}
         <Textarea
           id={fieldId('notes')}
           label="Notes"

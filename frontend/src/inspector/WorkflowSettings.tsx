@@ -4,6 +4,7 @@ import { useState } from 'react'
 
 import type { JsonObject, Problem, Schema, Workflow } from '../api/types'
 
+import { concurrencySchema } from './Concurrency'
 import { SchemaForm } from './SchemaForm'
 import './inspector.css'
 
@@ -15,6 +16,24 @@ const schema: Schema = {
       description: 'Then the run fails and what is running is stopped. Without it a run may take as long as it needs.',
       type: 'integer',
       minimum: 1,
+    },
+    priority: {
+      title: 'Priority',
+      description:
+        'Which runs go first when there are more than can be worked on. Whoever starts a run may say otherwise.',
+      default: 'normal',
+      oneOf: [
+        { const: 'high', title: 'High: before the others' },
+        { const: 'normal', title: 'Normal' },
+        { const: 'low', title: 'Low: when nothing else is waiting' },
+      ],
+    },
+    concurrency: concurrencySchema('runs of this workflow', 'Without it all its runs share one.'),
+    on_failure: {
+      title: 'When a run fails',
+      description: 'This workflow is then run, whatever the cause; it is given the run and its error.',
+      type: 'object',
+      properties: { workflow: { title: 'Run', type: 'string', 'x-widget': 'workflow' } },
     },
   },
 }

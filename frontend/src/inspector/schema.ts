@@ -9,8 +9,7 @@ export type Variant = { label: string; help?: string; tag: string; value: Json; 
 
 export type Kind =
   | {
-      kind:
-        'text' | 'textarea' | 'template' | 'expression' | 'secret' | 'number' | 'integer' | 'toggle' | 'json' | 'pairs'
+      kind: 'text' | Simple | 'number' | 'integer' | 'toggle'
     }
   | { kind: 'code'; language: 'javascript' | 'json' | 'shell' | 'text' }
   | { kind: 'select'; choices: Choice[] }
@@ -18,7 +17,8 @@ export type Kind =
   | { kind: 'list'; item: Schema }
   | { kind: 'variant'; variants: Variant[] }
 
-type Simple = 'textarea' | 'template' | 'expression' | 'pairs' | 'json' | 'secret'
+type Simple =
+  'textarea' | 'template' | 'expression' | 'pairs' | 'json' | 'secret' | 'literal' | 'port' | 'tags' | 'workflow'
 const widgets: Record<string, Simple> = {
   textarea: 'textarea',
   template: 'template',
@@ -26,6 +26,10 @@ const widgets: Record<string, Simple> = {
   key_value: 'pairs',
   json: 'json',
   secret: 'secret',
+  literal: 'literal',
+  port: 'port',
+  tags: 'tags',
+  workflow: 'workflow',
 }
 
 /** Leaves the "or null" of an optional parameter out. */
@@ -140,6 +144,21 @@ export function defaultsOf(schema: Schema): JsonObject {
     required.has(name) && field.default !== undefined ? [[name, field.default]] : [],
   )
   return Object.fromEntries(given)
+}
+
+/**
+ * The parameters of a node whose exits some of them name: those are given names of exits, what stands beside them is
+ * given on one line.
+ */
+export function withPorts(schema: Schema, from: string, taken: string[]): Schema {
+  const list = bare(schema.properties?.[from] ?? {})
+  if (typeof list.items !== 'object' || !list.items.properties?.port) return schema
+  const fields = Object.entries(list.items.properties).map(([name, field]): [string, Schema] => {
+    if (name === 'port') return [name, { ...field, 'x-widget': 'port', 'x-taken': taken }]
+    return [name, kindOf(field).kind === 'json' ? { ...field, 'x-widget': 'literal' } : field]
+  })
+  const items = { ...list.items, properties: Object.fromEntries(fields) }
+  return { ...schema, properties: { ...schema.properties, [from]: { ...list, items } } }
 }
 
 export const isTemplate = (value: Json | undefined): boolean => typeof value === 'string' && value.includes('{{')

@@ -6,13 +6,25 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import type { NodeType, Problem, Workflow } from '../../api/types'
 import { handleKeys, type Surroundings } from '../../canvas/actions'
 import { Canvas, type Editing, type Exit } from '../../canvas/Canvas'
+import { bodyParam, pathOf, wayTo } from '../../canvas/body'
 import { keepDrafts } from '../../canvas/drafts'
 import { addStep, clearOf, connectSteps, moveSteps } from '../../canvas/edits'
 import { FindBar } from '../../canvas/FindBar'
 import { nodeById, nodeSize, titleOf, type Point } from '../../canvas/graph'
 import { setMarks } from '../../canvas/marks'
 import { Palette } from '../../canvas/Palette'
-import { currentGraph, select, undo, updateSelection, useEditor, type Selection } from '../../canvas/store'
+import {
+  currentDocument,
+  currentGraph,
+  enter,
+  goTo,
+  select,
+  shownGraph,
+  undo,
+  updateSelection,
+  useEditor,
+  type Selection,
+} from '../../canvas/store'
 import { useSight } from '../../canvas/useSight'
 import type { Catalog } from '../../canvas/view'
 import { fieldId, fieldPath } from '../../inspector/SchemaForm'
@@ -20,10 +32,11 @@ import { defaultsOf } from '../../inspector/schema'
 import { formatFull } from '../../util/time'
 
 import { onCopy, onPaste } from './clipboard'
+import { BodyTrail } from './BodyTrail'
 import { ConflictDialog } from './ConflictDialog'
 import { EditorBar } from './EditorBar'
 import { KeysDialog } from './KeysDialog'
-import { useValidation } from './problems'
+import { useProblemMarks, useValidation } from './problems'
 import { RunDialog } from './RunDialog'
 import { useSaving } from './saving'
 import { GraphSettings } from './GraphSettings'
@@ -33,7 +46,8 @@ import './editor.css'
 type Props = { workflow: Workflow; types: NodeType[]; catalog: Catalog; restoredAt: number | null }
 
 export function Editor({ workflow, types, catalog, restoredAt }: Props) {
-  const graph = useEditor((state) => state.history.present)
+  const graph = useEditor(shownGraph)
+  const where = useEditor((state) => state.where)
   const selection = useEditor((state) => state.selection)
   const sight = useSight(currentGraph)
   const phone = useMediaQuery('(max-width: 767px)', undefined, { getInitialValueInEffect: false })
@@ -45,9 +59,18 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const [restored, setRestored] = useState(restoredAt)
   const search = useRef<HTMLInputElement>(null)
   const { problems } = useValidation()
+  const path = pathOf(where)
+  useProblemMarks(problems, where)
   const saving = useSaving(workflow.id)
 
   useEffect(() => (setMarks(new Map(), new Set()), keepDrafts()), [])
+  // Another graph is on the canvas: it is shown from its whole.
+  useEffect(() => sight.fit(), [path, sight])
+
+  const open = (id: string) => {
+    const param = bodyParam(catalog.get(nodeById(currentGraph(), id)?.type ?? ''))
+    if (param !== null) enter({ id, param })
+  }
 
   const around: Surroundings = {
     save: () => void (problems.length || saving.save().catch(() => {})),
@@ -55,6 +78,8 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
     fit: sight.fit,
     focusPalette: () => (setShowPalette(true), requestAnimationFrame(() => search.current?.focus())),
     find: () => setFinding(true),
+    enter: () => [...selection.nodes].forEach(open),
+    leave: () => goTo(where.slice(0, -1)),
     showKeys: () => setDialog('keys'),
   }
   useWindowEvent('keydown', (event) => {
@@ -106,17 +131,29 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
     setSettingsOpen(true)
   }
   const showProblem = ({ node_id, field }: Problem) => {
-    if (node_id) found(node_id)
-    else openSettings()
+    if (node_id) {
+      const way = wayTo(currentDocument(), node_id, (type) => catalog.get(type))
+      goTo(way.where)
+      found(way.id)
+    } else openSettings()
     if (field)
       requestAnimationFrame(() =>
         requestAnimationFrame(() => document.getElementById(fieldId(fieldPath(field)))?.focus()),
       )
   }
+  // What begins a run has no place inside a step.
+  const inner = useMemo(() => types.filter((type) => !type.trigger), [types])
   const [chosen] = selection.nodes.size === 1 ? selection.nodes : []
   const settings =
     chosen !== undefined ? (
-      <StepSettings key={chosen} id={chosen} catalog={catalog} problems={problems} readOnly={Boolean(phone)} />
+      <StepSettings
+        key={`${path}/${chosen}`}
+        id={chosen}
+        catalog={catalog}
+        problems={problems}
+        readOnly={Boolean(phone)}
+        onEnter={() => open(chosen)}
+      />
     ) : (
       settingsOpen && <GraphSettings workflow={workflow} problems={problems} onClose={() => setSettingsOpen(false)} />
     )
@@ -144,8 +181,11 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
           </ActionIcon>
         </div>
       )}
+      {where.length > 0 && <BodyTrail name={workflow.name} />}
       <div className="editor">
-        {!phone && showPalette && <Palette types={types} hint={hint} onAdd={add} searchRef={search} />}
+        {!phone && showPalette && (
+          <Palette types={where.length ? inner : types} hint={hint} onAdd={add} searchRef={search} />
+        )}
         <div className="editor-canvas">
           {!phone && (
             <Tooltip label={showPalette ? 'Hide the steps' : 'Show the steps'}>
@@ -160,15 +200,23 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
             </Tooltip>
           )}
           <Canvas
+            key={path}
             graph={graph}
             catalog={catalog}
             selection={selection}
             onSelect={onSelect}
             editing={phone ? undefined : editing}
             onOpen={sight.reveal}
+            onEnter={open}
           />
           {finding && <FindBar graph={graph} catalog={catalog} onShow={found} onClose={() => setFinding(false)} />}
-          {graph.nodes.length === 0 && <p className="canvas-hint">Drag a step here from the left, or press N.</p>}
+          {graph.nodes.length === 0 && (
+            <p className="canvas-hint">
+              {where.length
+                ? 'Drag the first step for each item here from the left, or press N.'
+                : 'Drag a step here from the left, or press N.'}
+            </p>
+          )}
         </div>
         {!phone && settings && <div className="editor-side">{settings}</div>}
       </div>

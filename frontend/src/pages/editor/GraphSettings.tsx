@@ -1,7 +1,7 @@
 import { useMemo } from 'react'
 
 import type { Problem, Workflow } from '../../api/types'
-import { change, useEditor } from '../../canvas/store'
+import { changeDocument, useEditor } from '../../canvas/store'
 import { WorkflowSettings } from '../../inspector/WorkflowSettings'
 
 import { usePatch } from './patch'
@@ -18,7 +18,7 @@ export function GraphSettings({ workflow, problems, onClose }: Props) {
       workflow={workflow}
       settings={settings ?? {}}
       problems={own}
-      onChange={(next, path) => change('Change settings', (graph) => ({ ...graph, settings: next }), path)}
+      onChange={(next, path) => changeDocument('Change settings', (graph) => ({ ...graph, settings: next }), path)}
       onDescribe={(description) => patch.mutate({ description })}
       onClose={onClose}
     />

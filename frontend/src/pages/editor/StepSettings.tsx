@@ -1,29 +1,37 @@
 import { useMemo } from 'react'
 
-import type { Problem } from '../../api/types'
-import { idPattern, nodeById, patchNode, renameId } from '../../canvas/graph'
-import { removeChosen } from '../../canvas/edits'
-import { change, currentGraph, select, useEditor } from '../../canvas/store'
+import type { GraphNode, Problem } from '../../api/types'
+import { bodyOf, bodyParam, problemsAt } from '../../canvas/body'
+import { changeParams, removeChosen, reservedIds } from '../../canvas/edits'
+import { idPattern, nodeById, patchNode, renameId, titleOf } from '../../canvas/graph'
+import { change, currentGraph, select, shownGraph, useEditor } from '../../canvas/store'
 import type { Catalog } from '../../canvas/view'
 import { Inspector } from '../../inspector/Inspector'
 
-type Props = { id: string; catalog: Catalog; problems: Problem[]; readOnly: boolean }
+type Props = { id: string; catalog: Catalog; problems: Problem[]; readOnly: boolean; onEnter: () => void }
 
 /** Joins the inspector, which knows one node, to the document. */
-export function StepSettings({ id, catalog, problems, readOnly }: Props) {
-  const node = useEditor((state) => nodeById(state.history.present, id))
-  const own = useMemo(() => problems.filter((problem) => problem.node_id === id), [problems, id])
+export function StepSettings({ id, catalog, problems, readOnly, onEnter }: Props) {
+  const node = useEditor((state) => nodeById(shownGraph(state), id))
+  const where = useEditor((state) => state.where)
+  const own = useMemo(
+    () => problemsAt(problems, where).filter((problem) => problem.node_id === id),
+    [problems, where, id],
+  )
   if (!node) return null
+  const type = catalog.get(node.type)
+  const edit = (patch: Partial<GraphNode>, label: string, path: string) =>
+    patch.params
+      ? changeParams(id, patch.params, type, label, path)
+      : change(label, (graph) => patchNode(graph, id, patch), `${id} ${path}`)
+  const param = bodyParam(type)
   return (
     <Inspector
       node={node}
-      type={catalog.get(node.type)}
+      type={type}
       problems={own}
-      onChange={
-        readOnly
-          ? undefined
-          : (patch, label, path) => change(label, (graph) => patchNode(graph, id, patch), `${id} ${path}`)
-      }
+      body={param === null ? undefined : { param, titles: bodyOf(node, param).nodes.map(titleOf), onEnter }}
+      onChange={readOnly ? undefined : edit}
       onRename={readOnly ? undefined : (next) => rename(id, next)}
       onRemove={readOnly ? undefined : removeChosen}
       onClose={() => close(id)}
@@ -38,7 +46,7 @@ function close(id: string): void {
 }
 
 function rename(from: string, to: string): boolean {
-  if (!idPattern.test(to) || nodeById(currentGraph(), to)) return false
+  if (!idPattern.test(to) || nodeById(currentGraph(), to) || reservedIds().has(to)) return false
   change('Change id', (graph) => renameId(graph, from, to))
   select([to])
   return true

@@ -2,7 +2,7 @@ import { notifications } from '@mantine/notifications'
 
 import { isTyping } from '../../canvas/actions'
 import { copyText, pasteText } from '../../canvas/clipboard'
-import { removeChosen } from '../../canvas/edits'
+import { removeChosen, reservedIds } from '../../canvas/edits'
 import { change, currentGraph, select, useEditor } from '../../canvas/store'
 
 // Copy and paste go by the browser's own clipboard events, which need no permission.
@@ -19,7 +19,7 @@ export function onPaste(event: ClipboardEvent): void {
   const text = event.clipboardData?.getData('text/plain') ?? ''
   if (isTyping(event.target) || text.trim() === '') return
   event.preventDefault()
-  const pasted = pasteText(currentGraph(), text, { x: 48, y: 48 })
+  const pasted = pasteText(currentGraph(), text, { x: 48, y: 48 }, reservedIds())
   if (!pasted)
     return void notifications.show({
       color: 'red',

@@ -1,8 +1,10 @@
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { useEffect } from 'react'
 
 import { validateGraph } from '../../api/queries'
 import type { Graph, Problem } from '../../api/types'
+import { problemsAt, type Where } from '../../canvas/body'
 import { setProblems } from '../../canvas/marks'
 import { useEditor } from '../../canvas/store'
 
@@ -27,7 +29,6 @@ export function useValidation(): { problems: Problem[]; known: boolean } {
     queryKey: ['validate', revisionOf(settled)],
     queryFn: async ({ signal }) => {
       const { problems } = await validateGraph(settled, signal)
-      setProblems(byNode(problems))
       return problems
     },
     placeholderData: keepPreviousData,
@@ -36,6 +37,11 @@ export function useValidation(): { problems: Problem[]; known: boolean } {
     refetchOnWindowFocus: false,
   })
   return { problems: data ?? none, known: data !== undefined && !error }
+}
+
+/** Marks the steps on the canvas that problems speak of. */
+export function useProblemMarks(problems: Problem[], where: Where): void {
+  useEffect(() => setProblems(byNode(problemsAt(problems, where))), [problems, where])
 }
 
 function byNode(problems: Problem[]): Map<string, string[]> {

@@ -6,7 +6,7 @@ import { ApiError, errorText } from '../../api/client'
 import { publishVersion, saveVersion, versionQuery, workflowQuery } from '../../api/queries'
 import type { Version } from '../../api/types'
 import { dropDraft } from '../../canvas/drafts'
-import { currentGraph, isDirty, markSaved, useEditor } from '../../canvas/store'
+import { currentDocument, isDirty, markSaved, useEditor } from '../../canvas/store'
 
 export type Saving = {
   save: (over?: number) => Promise<number>
@@ -27,7 +27,7 @@ export function useSaving(id: string): Saving {
     mutationFn: async (over: number | undefined) => {
       const state = useEditor.getState()
       if (!isDirty(state) && over === undefined) return state.base
-      const graph = currentGraph()
+      const graph = currentDocument()
       const made = await saveVersion(id, { graph, base_version: over ?? state.base })
       markSaved(made.version, graph)
       dropDraft(id)
