@@ -232,7 +232,7 @@ impl Owner {
             if self.new.is_none() {
                 self.read_inbox().await?;
             }
-            self.apply(Input::Start { trigger }, None);
+            self.apply(Input::Start { trigger, kept: Vec::new() }, None);
             return Ok(());
         }
         self.read_inbox().await?;

@@ -40,6 +40,7 @@ fn order(graph: &Graph, facts: &[Event]) -> Vec<Violation> {
             Event::StepCompleted { step, .. }
             | Event::StepFailed { step, retry_at: None, .. }
             | Event::StepSkipped { step }
+            | Event::StepKept { step, .. }
             | Event::StepCancelled { step, .. } => {
                 if let Some(first) = ended.insert(*step, at) {
                     found.push(Violation(format!("{} ended twice, at {first} and {at}", graph.step(*step).id)));

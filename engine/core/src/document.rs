@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{id::NodeId, retry::RetryPolicy};
+use crate::{id::NodeId, priority::Priority, retry::RetryPolicy};
 
 /// A workflow as its author drew it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,9 @@ pub struct NodeDocument {
     /// What a final failure means when no edge leaves by the `error` port.
     #[serde(default)]
     pub on_error: OnError,
+    /// How many steps of this node may be executed at once, over all runs; as many as there are when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
     /// The author's remarks.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub notes: String,
@@ -92,7 +95,36 @@ pub struct Settings {
     /// The longest a run may take, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<u64>,
+    /// How many runs may be under way at once; as many as there are when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// How urgent runs are when whoever starts them does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// What is run when a run fails, whatever the cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
     /// Everything else.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// A limit on what is under way at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Concurrency {
+    /// How many at once, at least 1.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub limit: u32,
+    /// What is counted together, for example `{{ trigger.repo }}`; everything when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// What is run when a run fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OnFailure {
+    /// The workflow, by id or name.
+    pub workflow: String,
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{graph::StepIx, id::NodeId, node::NodeError, status::RunStatus, time::Timestamp};
+use crate::{awaiting::Awaiting, graph::StepIx, id::NodeId, node::NodeError, status::RunStatus, time::Timestamp};
 
 /// A fact about a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,10 +28,12 @@ pub enum Event {
         step: StepIx,
         /// Which attempt.
         attempt: u32,
-        /// When it is to be called again.
-        until: Timestamp,
+        /// When it is to be called again, at the latest.
+        until: Option<Timestamp>,
+        /// What it waits for; nothing but the time when absent.
+        awaiting: Option<Arc<Awaiting>>,
     },
-    /// A sleeping attempt was called again. Not recorded: after a crash the due timer says the same.
+    /// A waiting attempt was called again. Not recorded: after a crash the due timer, or the ends of its children, say the same.
     StepResumed {
         /// Which step.
         step: StepIx,
@@ -48,6 +50,40 @@ pub enum Event {
         output: Arc<Value>,
         /// The port by which it left.
         port: Cow<'static, str>,
+    },
+    /// The step counts as completed because it was so in the run that this one repeats.
+    StepKept {
+        /// Which step.
+        step: StepIx,
+        /// What successors see.
+        output: Arc<Value>,
+        /// The port by which it left.
+        port: Cow<'static, str>,
+    },
+    /// A run for an item of the step was called for. Not recorded: the child's own row says it.
+    ChildStarted {
+        /// Which step.
+        step: StepIx,
+        /// Which attempt.
+        attempt: u32,
+        /// Which item, from 0.
+        index: u32,
+    },
+    /// A run for an item of the step has ended. Not recorded: the child's own row says it.
+    ChildEnded {
+        /// Which step.
+        step: StepIx,
+        /// Which item, from 0.
+        index: u32,
+        /// Whether it did not end well.
+        failed: bool,
+    },
+    /// The step's open children are to stop. Not recorded: the messages to them are written with the facts around it.
+    ChildrenCancelled {
+        /// Which step.
+        step: StepIx,
+        /// Which attempt.
+        attempt: u32,
     },
     /// An attempt failed.
     StepFailed {
@@ -72,6 +108,17 @@ pub enum Event {
         /// Which attempt.
         attempt: u32,
     },
+    /// A signal came that no step waits for yet.
+    SignalKept {
+        /// Its name.
+        name: String,
+        /// What it carries.
+        payload: Arc<Value>,
+    },
+    /// Someone asked the run to pause; no step begins from here on.
+    RunPaused,
+    /// Someone asked the run to go on.
+    RunResumed,
     /// Someone asked to cancel the run; no new step begins from here on.
     CancelRequested,
     /// The run ended.
@@ -116,6 +163,22 @@ pub enum Command {
         /// Which attempt.
         attempt: u32,
     },
+    /// Start a run for an item of a step. Doing it twice must start one.
+    StartChild {
+        /// Which step.
+        step: StepIx,
+        /// Which attempt.
+        attempt: u32,
+        /// Which item, from 0.
+        index: u32,
+    },
+    /// Ask the open children of a step to stop.
+    CancelChildren {
+        /// Which step.
+        step: StepIx,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// Tell whoever waits for the run that it has ended.
     Announce,
 }
@@ -127,11 +190,21 @@ impl Event {
             Self::StepStarted { step, attempt } | Self::StepResumed { step, attempt } => {
                 Some(Command::Execute { step: *step, attempt: *attempt })
             }
-            Self::StepWaiting { until: at, .. } | Self::StepFailed { retry_at: Some(at), .. } => Some(Command::WakeAt(*at)),
+            Self::StepWaiting { until: Some(at), .. } | Self::StepFailed { retry_at: Some(at), .. } => Some(Command::WakeAt(*at)),
+            Self::ChildStarted { step, attempt, index } => {
+                Some(Command::StartChild { step: *step, attempt: *attempt, index: *index })
+            }
+            Self::ChildrenCancelled { step, attempt } => Some(Command::CancelChildren { step: *step, attempt: *attempt }),
             Self::StepCancelled { step, attempt } => Some(Command::Abort { step: *step, attempt: *attempt }),
             Self::RunFinished { .. } => Some(Command::Announce),
             Self::RunStarted { .. }
+            | Self::StepWaiting { until: None, .. }
             | Self::StepCompleted { .. }
+            | Self::StepKept { .. }
+            | Self::ChildEnded { .. }
+            | Self::SignalKept { .. }
+            | Self::RunPaused
+            | Self::RunResumed
             | Self::StepFailed { retry_at: None, .. }
             | Self::StepSkipped { .. }
             | Self::CancelRequested => None,
@@ -147,8 +220,17 @@ impl Event {
             | Self::StepCompleted { step, .. }
             | Self::StepFailed { step, .. }
             | Self::StepSkipped { step }
+            | Self::StepKept { step, .. }
+            | Self::ChildStarted { step, .. }
+            | Self::ChildEnded { step, .. }
+            | Self::ChildrenCancelled { step, .. }
             | Self::StepCancelled { step, .. } => Some(*step),
-            Self::RunStarted { .. } | Self::CancelRequested | Self::RunFinished { .. } => None,
+            Self::RunStarted { .. }
+            | Self::SignalKept { .. }
+            | Self::RunPaused
+            | Self::RunResumed
+            | Self::CancelRequested
+            | Self::RunFinished { .. } => None,
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Root {
     Workflow,
     /// The map item.
     Item,
+    /// The map item's place in its list, from 0.
+    Index,
     /// Secrets, resolved at the moment of use and never stored.
     Secrets,
 }
@@ -97,6 +99,7 @@ fn path(code: &str) -> Option<Expression> {
         "run" => Root::Run,
         "workflow" => Root::Workflow,
         "item" => Root::Item,
+        "index" => Root::Index,
         "secrets" => Root::Secrets,
         _ => return None,
     };

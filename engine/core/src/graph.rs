@@ -4,19 +4,25 @@
 //! for each step what a transition needs: in-degree, successors by port, parsed templates.
 
 mod before;
+mod body;
 mod check;
 mod references;
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use petgraph::{algo::kosaraju_scc, graph::DiGraph, visit::EdgeRef};
 use serde_json::{Map, Value};
 
 use crate::{
     catalog::{Catalog, Kind},
-    document::{Document, EdgeDocument, NodeDocument, OnError},
+    document::{Document, EdgeDocument, NodeDocument, OnError, Settings},
     id::NodeId,
-    node::ERROR_PORT,
+    node::{ERROR_PORT, Lane},
+    priority::Priority,
     problem::{Problem, short},
     retry::RetryPolicy,
     template::Template,
@@ -43,7 +49,27 @@ impl StepIx {
 pub struct Graph {
     steps: Vec<StepSpec>,
     by_id: HashMap<NodeId, StepIx>,
-    timeout_s: Option<u64>,
+    settings: Settings,
+    concurrency: Option<Limit>,
+    outer: OuterReads,
+}
+
+/// The steps around a body whose outputs its expressions read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OuterReads {
+    /// These and no others.
+    Only(BTreeSet<NodeId>),
+    /// Any step before the body: only running an expression would tell.
+    All,
+}
+
+/// A limit on what is under way at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// How many at once.
+    pub limit: u32,
+    /// What is counted together; everything of the workflow, or of the node, when absent.
+    pub key: Option<Template>,
 }
 
 /// What a graph knows of one step.
@@ -63,6 +89,10 @@ pub struct StepSpec {
     pub on_error: OnError,
     /// The steps whose outputs its expressions may read.
     pub reads: Reads,
+    /// How many steps of this node may be executed at once, over all runs.
+    pub concurrency: Option<Limit>,
+    /// The graph in its parameters, for a kind that has one.
+    pub body: Option<Arc<Graph>>,
     /// The edges that end here, by their source in topological order.
     pub incoming: Vec<Link>,
     /// The edges that begin here, in the order in which they were drawn.
@@ -90,9 +120,14 @@ impl StepSpec {
         self.outgoing.iter().any(|link| &*link.port == port)
     }
 
+    /// Where it is executed. What is counted needs a lease, and only dispatched steps have one.
+    pub fn lane(&self) -> Lane {
+        if self.concurrency.is_some() { Lane::Dispatched } else { self.kind.spec.lane }
+    }
+
     /// Whether running it again after a crash is harmless.
     pub fn is_pure(&self) -> bool {
-        self.kind.spec.pure
+        self.kind.spec.pure && self.concurrency.is_none()
     }
 }
 
@@ -131,6 +166,10 @@ impl Graph {
     /// # Errors
     /// Every problem found, each naming its node, edge or field.
     pub fn compile(document: &Document, catalog: &Catalog) -> Result<Self, Vec<Problem>> {
+        Self::compile_within(document, catalog, None)
+    }
+
+    fn compile_within(document: &Document, catalog: &Catalog, around: Option<&body::Around>) -> Result<Self, Vec<Problem>> {
         let mut problems = check::limits(document);
         if !problems.is_empty() {
             return Err(problems);
@@ -140,6 +179,7 @@ impl Graph {
         problems.extend(check::nodes(document, catalog));
         problems.extend(check::edges(document, catalog));
         problems.extend(check::reachable(document, catalog, &net));
+        problems.extend(around.into_iter().flat_map(|_| body::triggers(document, catalog)));
         let order = match ordered(document, &net) {
             Ok(order) => order,
             Err(cycles) => {
@@ -152,7 +192,8 @@ impl Graph {
             return Err(problems);
         }
         let mut graph = Self::assemble(document, catalog, &net, &order);
-        problems.extend(references::resolve(&mut graph));
+        problems.extend(references::resolve(&mut graph, around));
+        problems.extend(body::compile_all(&mut graph, catalog, around));
         if problems.is_empty() { Ok(graph) } else { Err(problems) }
     }
 
@@ -183,7 +224,32 @@ impl Graph {
 
     /// The longest a run may take, in seconds.
     pub fn timeout_s(&self) -> Option<u64> {
-        self.timeout_s
+        self.settings.timeout_s
+    }
+
+    /// How many runs may be under way at once.
+    pub fn concurrency(&self) -> Option<&Limit> {
+        self.concurrency.as_ref()
+    }
+
+    /// How urgent runs are when whoever starts them does not say.
+    pub fn priority(&self) -> Priority {
+        self.settings.priority.unwrap_or_default()
+    }
+
+    /// The workflow that is run when a run fails, by id or name.
+    pub fn on_failure(&self) -> Option<&str> {
+        self.settings.on_failure.as_ref().map(|handler| handler.workflow.as_str())
+    }
+
+    /// For a body: the steps around it that it reads.
+    pub fn outer(&self) -> &OuterReads {
+        &self.outer
+    }
+
+    /// The graph of a body, by the nodes that lead down to it.
+    pub fn body<'g>(self: &'g Arc<Self>, path: &[NodeId]) -> Option<&'g Arc<Self>> {
+        path.iter().try_fold(self, |graph, node| graph.step(graph.find(node)?).body.as_ref())
     }
 
     /// The trigger that a run started by hand begins with: `trigger.manual`, or else the first trigger drawn.
@@ -199,7 +265,9 @@ impl Graph {
         let step = |node: &usize| step_spec(&document.nodes[*node], *node, catalog, net, &rank, &ports);
         let steps: Vec<StepSpec> = order.iter().filter_map(step).collect();
         let by_id = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), StepIx(at as u32))).collect();
-        Self { steps, by_id, timeout_s: document.settings.timeout_s }
+        let settings = document.settings.clone();
+        let concurrency = settings.concurrency.as_ref().map(limit);
+        Self { steps, by_id, settings, concurrency, outer: OuterReads::Only(BTreeSet::new()) }
     }
 }
 
@@ -295,10 +363,18 @@ fn step_spec(
         timeout_s: node.timeout_s.unwrap_or(kind.spec.timeout_s),
         on_error: node.on_error,
         reads: Reads::Only(Vec::new()),
+        concurrency: node.concurrency.as_ref().map(limit),
+        body: None,
         incoming,
         outgoing: outgoing.collect(),
         kind,
     })
+}
+
+/// A limit with its key parsed; faults were reported by `check` before.
+fn limit(concurrency: &crate::document::Concurrency) -> Limit {
+    let parse = |key: &String| Template::parse_text(key).unwrap_or_else(|_| Template::Literal(Value::Null));
+    Limit { limit: concurrency.limit, key: concurrency.key.as_ref().map(parse) }
 }
 
 /// Parses the parameters; faults were reported by `check::nodes` before.
@@ -307,6 +383,7 @@ fn params(params: &Map<String, Value>, kind: &Kind) -> Vec<(String, Param)> {
     let param = |(name, value): (&String, &Value)| {
         let param = match name.as_str() {
             script if kind.spec.scripts.contains(&script) => Param::Script(value.clone()),
+            body if kind.spec.body == Some(body) => Param::Script(value.clone()),
             shell if kind.spec.shell.contains(&shell) => Param::Shell(parse(value)),
             _ => Param::Template(parse(value)),
         };

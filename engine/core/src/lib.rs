@@ -6,6 +6,7 @@
 //! second into the third, so a lost command can be rebuilt from the recorded facts.
 
 pub mod audit;
+pub mod awaiting;
 pub mod catalog;
 pub mod document;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod graph;
 pub mod id;
 pub mod node;
 pub mod params;
+pub mod priority;
 pub mod problem;
 pub mod retry;
 pub mod run;
@@ -23,11 +25,13 @@ pub mod template;
 pub mod time;
 
 pub use crate::{
+    awaiting::Awaiting,
     catalog::{Catalog, Kind},
     document::Document,
     event::{Command, Event},
     graph::{Graph, StepIx},
     id::{NodeId, RunId, SessionId, UserId, WorkerId, WorkflowId, WorkspaceId},
+    priority::Priority,
     problem::Problem,
     run::{Input, Rejected, Run},
     state::StepState,

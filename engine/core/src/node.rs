@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
+    awaiting::Awaiting,
     id::{NodeId, RunId, WorkflowId, WorkspaceId},
     template::Scope,
     time::Timestamp,
@@ -55,6 +56,10 @@ pub struct NodeSpec {
     pub lane: Lane,
     /// No effect, and the same output for the same input: running it again after a crash is harmless.
     pub pure: bool,
+    /// An array parameter whose objects' `port` fields are further output ports, for example `cases`.
+    pub ports_from: Option<&'static str>,
+    /// A parameter that holds a graph of its own, for example `body`: its templates are resolved where it runs.
+    pub body: Option<&'static str>,
     /// Parameters that are JavaScript and not templates, for example `code`: `{{` has no meaning in them.
     pub scripts: &'static [&'static str],
     /// Parameters that are shell: the values of their `{{ … }}` arrive as environment variables, never as text.
@@ -73,6 +78,8 @@ impl NodeSpec {
         icon: "box",
         ports: &["out"],
         side_ports: &[],
+        ports_from: None,
+        body: None,
         lane: Lane::Inline,
         pure: false,
         scripts: &[],
@@ -189,6 +196,17 @@ pub enum Outcome {
     Done(Output),
     /// Call the node again, with `woken` set, when the time has come. Holds no worker meanwhile.
     Sleep(Wake),
+    /// Wait for something from outside the run. Holds no worker meanwhile.
+    Await(Await),
+}
+
+/// What an attempt waits for, and for how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Await {
+    /// What completes the step when it comes.
+    pub what: Awaiting,
+    /// When the node is called again, with `woken` set, if it has not come by then.
+    pub until: Option<Wake>,
 }
 
 impl Outcome {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 
-use crate::{event::Event, node::NodeError, status::StepStatus, time::Timestamp};
+use crate::{awaiting::Awaiting, event::Event, node::NodeError, status::StepStatus, time::Timestamp};
 
 /// Where a step stands. What belongs to a state lives in its variant.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,13 +17,17 @@ pub enum StepState {
         attempt: u32,
         /// Until when it has slept, if it was woken.
         woken: Option<Timestamp>,
+        /// What it had waited for when it was called again.
+        awaited: Option<Arc<Awaiting>>,
     },
-    /// An attempt sleeps.
+    /// An attempt sleeps, or waits for something from outside.
     Waiting {
         /// Which.
         attempt: u32,
-        /// Until when.
-        until: Timestamp,
+        /// Until when, at the latest.
+        until: Option<Timestamp>,
+        /// What it waits for beside the time.
+        awaiting: Option<Arc<Awaiting>>,
     },
     /// An attempt failed and another will follow.
     Backoff {
@@ -74,19 +78,25 @@ impl StepState {
     /// When the fact cannot follow this state.
     pub fn next(&self, event: &Event) -> Result<Self, IllegalEvent> {
         match (self, event) {
-            (Self::Pending, Event::StepStarted { attempt: 1, .. }) => Ok(Self::Running { attempt: 1, woken: None }),
+            (Self::Pending, Event::StepStarted { attempt: 1, .. }) => Ok(Self::begun(1)),
             (Self::Pending, Event::StepSkipped { .. }) => Ok(Self::Skipped),
+            (Self::Pending, Event::StepKept { output, port, .. }) => {
+                Ok(Self::Completed { output: output.clone(), port: port.clone() })
+            }
             (Self::Pending, Event::StepFailed { attempt: 1, retry_at: None, error, .. }) => {
                 Ok(Self::Failed { error: error.clone() })
             }
             (Self::Backoff { attempt: last, .. }, Event::StepStarted { attempt, .. }) if *attempt == last + 1 => {
-                Ok(Self::Running { attempt: *attempt, woken: None })
+                Ok(Self::begun(*attempt))
             }
-            (Self::Waiting { attempt: now, until }, Event::StepResumed { attempt, .. }) if now == attempt => {
-                Ok(Self::Running { attempt: *attempt, woken: Some(*until) })
+            (Self::Waiting { attempt: now, until, awaiting }, Event::StepResumed { attempt, .. }) if now == attempt => {
+                Ok(Self::Running { attempt: *attempt, woken: *until, awaited: awaiting.clone() })
             }
-            (running!(now), Event::StepWaiting { attempt, until, .. }) if now == attempt => {
-                Ok(Self::Waiting { attempt: *attempt, until: *until })
+            (running!(now), Event::StepWaiting { attempt, until, awaiting, .. }) if now == attempt => {
+                Ok(Self::Waiting { attempt: *attempt, until: *until, awaiting: awaiting.clone() })
+            }
+            (Self::Waiting { .. }, Event::ChildStarted { .. } | Event::ChildEnded { .. } | Event::ChildrenCancelled { .. }) => {
+                Ok(self.clone())
             }
             (running!(now), Event::StepCompleted { attempt, output, port, .. }) if now == attempt => {
                 Ok(Self::Completed { output: output.clone(), port: port.clone() })
@@ -105,6 +115,18 @@ impl StepState {
         }
     }
 
+    fn begun(attempt: u32) -> Self {
+        Self::Running { attempt, woken: None, awaited: None }
+    }
+
+    /// What the step waits for from outside.
+    pub fn awaiting(&self) -> Option<&Arc<Awaiting>> {
+        match self {
+            Self::Waiting { awaiting, .. } => awaiting.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether nothing can happen to the step any more.
     pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Completed { .. } | Self::Failed { .. } | Self::Skipped | Self::Cancelled)
@@ -118,9 +140,15 @@ impl StepState {
     /// When the step wants to be woken.
     pub fn due(&self) -> Option<Timestamp> {
         match self {
-            Self::Waiting { until, .. } | Self::Backoff { until, .. } => Some(*until),
+            Self::Waiting { until, .. } => *until,
+            Self::Backoff { until, .. } => Some(*until),
             _ => None,
         }
+    }
+
+    /// Whether the step is active and nothing is executed for it now.
+    pub fn is_idle(&self) -> bool {
+        matches!(self, Self::Waiting { .. } | Self::Backoff { .. })
     }
 
     /// The word for people, SQL and JSON.

@@ -13,7 +13,7 @@ use crate::{
     id::NodeId,
 };
 
-/// What expressions can see: the names `trigger`, `steps`, `run`, `workflow`, `item` and `secrets`.
+/// What expressions can see: the names `trigger`, `steps`, `run`, `workflow`, `item`, `index` and `secrets`.
 #[derive(Clone)]
 pub struct Scope {
     /// The run's input.
@@ -26,6 +26,8 @@ pub struct Scope {
     pub workflow: Arc<Value>,
     /// The map item, inside a map's body.
     pub item: Option<Arc<Value>>,
+    /// The map item's place in its list, from 0.
+    pub index: Option<u32>,
     /// Where secrets are looked up at the moment of use.
     pub secrets: Arc<dyn Secrets>,
 }
@@ -62,6 +64,7 @@ impl Scope {
             "run": *self.run,
             "workflow": *self.workflow,
             "item": self.item.as_deref(),
+            "index": self.index,
         })
     }
 
@@ -73,6 +76,8 @@ impl Scope {
             Root::Run => walk(&self.run, path),
             Root::Workflow => walk(&self.workflow, path),
             Root::Item => self.item.as_deref().map(|item| walk(item, path)).unwrap_or_default(),
+            Root::Index if path.is_empty() => self.index.into(),
+            Root::Index => Value::Null,
             Root::Steps => match path {
                 [Segment::Key(id), Segment::Key(output), rest @ ..] if output == "output" => {
                     self.steps.get(&NodeId::from(id.as_str())).map(|value| walk(value, rest)).unwrap_or_default()

@@ -151,7 +151,7 @@ fn compile(document: Value) -> Graph {
 fn check_run(document: Value) {
     let graph = Arc::new(compile(document));
     let mut run = Run::new(graph.clone(), 0);
-    run.step(Input::Start { trigger: None }, Timestamp(0)).unwrap_or_else(|rejected| panic!("{rejected}"));
+    run.step(Input::Start { trigger: None, kept: vec![] }, Timestamp(0)).unwrap_or_else(|rejected| panic!("{rejected}"));
     for at in 0..graph.len() as u32 {
         let report = Input::Report { step: StepIx(at), attempt: 1, result: Ok(Outcome::done(at)) };
         run.step(report, Timestamp(0)).unwrap_or_else(|rejected| panic!("step {at}: {rejected}"));

@@ -143,7 +143,7 @@ fn noise() -> impl Strategy<Value = Input> {
     });
     prop_oneof![
         60 => report,
-        6 => (0..14_u32).prop_map(|step| Input::Start { trigger: (step < 13).then_some(StepIx(step)) }),
+        6 => (0..14_u32).prop_map(|step| Input::Start { trigger: (step < 13).then_some(StepIx(step)), kept: vec![] }),
         12 => Just(Input::Wake),
         6 => (0..5_u32).prop_map(|crashes| Input::TakenOver { crashes }),
         1 => Just(Input::Cancel),

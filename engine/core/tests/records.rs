@@ -19,8 +19,8 @@ const B: StepIx = StepIx(1);
 fn what_may_follow_what() {
     let states = [
         StepState::Pending,
-        StepState::Running { attempt: 2, woken: None },
-        StepState::Waiting { attempt: 2, until: Timestamp(5) },
+        StepState::Running { attempt: 2, woken: None, awaited: None },
+        StepState::Waiting { attempt: 2, until: Some(Timestamp(5)), awaiting: None },
         StepState::Backoff { attempt: 2, until: Timestamp(5) },
         StepState::Completed { output: Arc::default(), port: Cow::Borrowed("out") },
         StepState::Failed { error: error() },
@@ -170,7 +170,7 @@ fn began(step: StepIx, attempt: u32) -> Event {
 }
 
 fn slept(attempt: u32) -> Event {
-    Event::StepWaiting { step: A, attempt, until: Timestamp(9) }
+    Event::StepWaiting { step: A, attempt, until: Some(Timestamp(9)), awaiting: None }
 }
 
 fn resumed(attempt: u32) -> Event {
@@ -200,9 +200,9 @@ fn error() -> Arc<NodeError> {
 /// The name of a state, and its attempt and time if it has any.
 fn word(state: &StepState) -> String {
     match state {
-        StepState::Running { attempt, woken: None } => format!("running {attempt}"),
-        StepState::Running { attempt, woken: Some(until) } => format!("running {attempt}, woken at {}", until.0),
-        StepState::Waiting { attempt, until } => format!("waiting {attempt} until {}", until.0),
+        StepState::Running { attempt, woken: None, .. } => format!("running {attempt}"),
+        StepState::Running { attempt, woken: Some(until), .. } => format!("running {attempt}, woken at {}", until.0),
+        StepState::Waiting { attempt, until, .. } => format!("waiting {attempt} until {}", until.map_or(0, |at| at.0)),
         StepState::Backoff { attempt, until } => format!("backoff {attempt} until {}", until.0),
         ended => ended.status().to_string(),
     }

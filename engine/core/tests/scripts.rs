@@ -31,13 +31,15 @@ macro_rules! scripts {
 }
 
 scripts! {
-    all_ends_skipped cancel_after_end cancel_before_start cancel_during chain condition
+    all_ends_skipped approval cancel_after_end cancel_before_start cancel_during chain children children_cancel
+    children_continue children_fail children_none children_refused condition
     condition_without_edge crash_limit crash_limit_dispatched crash_limit_fails_run crash_limit_ready error_port
     error_port_answered error_port_unused error_port_wins expire expire_without_limit
-    fail_cancels_siblings join join_inputs late_skip_releases_join not_started on_error_continue
-    on_error_continue_condition on_error_continue_end on_error_fail repeated_reports retry_after
+    fail_cancels_siblings join join_inputs kept late_skip_releases_join not_started on_error_continue
+    on_error_continue_condition on_error_continue_end on_error_fail pause pause_before_start pause_children repeated_reports retry_after
     retry_codes retry_exhausted retry_exhausted_continue retry_exponential retry_linear
-    retry_named_code retry_not_retryable several_ends side_port side_port_undrawn single skip_into_join skip_levels sleep sleep_past
+    retry_named_code retry_not_retryable several_ends side_port side_port_undrawn signal_early signal_times_out
+    signal_waits single skip_into_join skip_levels sleep sleep_past
     sleep_then_retry stale_attempt taken_over trigger_first trigger_manual trigger_webhook unnamed_port
     wake_early wide_join
 }

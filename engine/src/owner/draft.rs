@@ -100,12 +100,14 @@ impl Draft {
             }
             Event::StepStarted { step, attempt } => self.begin(graph, *step, *attempt, now),
             Event::StepResumed { step, attempt } => {
-                if graph.step(*step).kind.spec.lane == Lane::Dispatched {
+                if graph.step(*step).lane() == Lane::Dispatched {
                     self.delta.touched = true;
                     self.delta.dispatch.push((graph.step(*step).id.clone(), *attempt));
                 }
             }
-            Event::StepWaiting { step, attempt, until } => self.pause(graph, *step, *attempt, *until, executed),
+            Event::StepWaiting { step, attempt, until, .. } => self.pause(graph, *step, *attempt, *until, executed),
+            Event::ChildStarted { .. } | Event::ChildEnded { .. } | Event::ChildrenCancelled { .. } => {}
+            Event::StepKept { .. } | Event::SignalKept { .. } | Event::RunPaused | Event::RunResumed => {}
             Event::StepSkipped { step } => {
                 let seq = self.seq();
                 let row = self.row(graph, *step, 1, StepStatus::Skipped);
@@ -164,19 +166,19 @@ impl Draft {
 
     fn begin(&mut self, graph: &Graph, step: StepIx, attempt: u32, now: Timestamp) {
         self.unwritten.insert(step, (attempt, now));
-        if graph.step(step).kind.spec.lane == Lane::Dispatched {
+        if graph.step(step).lane() == Lane::Dispatched {
             self.write_begun(graph, step);
             self.delta.dispatch.push((graph.step(step).id.clone(), attempt));
         }
     }
 
-    fn pause(&mut self, graph: &Graph, step: StepIx, attempt: u32, until: Timestamp, executed: Option<&Executed>) {
+    fn pause(&mut self, graph: &Graph, step: StepIx, attempt: u32, until: Option<Timestamp>, executed: Option<&Executed>) {
         self.write_begun(graph, step);
         let slept = self.open.insert(step, (attempt, true)).is_some_and(|(_, slept)| slept);
         let seq = (!slept).then(|| self.seq());
         let row = self.row(graph, step, attempt, StepStatus::Waiting);
         row.waiting = seq.or(row.waiting);
-        row.wake_at = Some(until);
+        row.wake_at = until;
         row.input = executed.and_then(|executed| executed.input.as_ref()).map(ToString::to_string);
     }
 
@@ -197,7 +199,7 @@ impl Draft {
         self.write_begun(graph, step);
         self.open.remove(&step);
         self.effects |= !graph.step(step).is_pure();
-        if graph.step(step).kind.spec.lane == Lane::Dispatched {
+        if graph.step(step).lane() == Lane::Dispatched {
             let key = (graph.step(step).id.clone(), attempt);
             self.delta.dispatch.retain(|dispatched| *dispatched != key);
             self.delta.recall.push(key);

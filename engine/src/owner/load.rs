@@ -75,7 +75,7 @@ fn facts_of(step: StepIx, row: &AttemptRecord, facts: &mut Vec<(i64, Event)>) ->
     }
     // An attempt that slept and has ended was called again in between: its end follows its beginning just as well.
     if let (Some(seq), Some(until), None) = (row.seqs.waiting, row.wake_at, row.seqs.finished) {
-        facts.push((seq, Event::StepWaiting { step, attempt, until }));
+        facts.push((seq, Event::StepWaiting { step, attempt, until: Some(until), awaiting: None }));
     }
     let Some(seq) = row.seqs.finished else { return Ok(()) };
     facts.push((

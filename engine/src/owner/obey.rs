@@ -91,13 +91,13 @@ impl Owner {
                 }
                 self.shared.abort_step(&self.step_ref(step, attempt));
             }
-            Command::WakeAt(_) | Command::Announce => {}
+            Command::WakeAt(_) | Command::Announce | Command::StartChild { .. } | Command::CancelChildren { .. } => {}
         }
     }
 
     fn execute(&mut self, step: StepIx, attempt: u32, replayed: bool) {
         let spec = self.compiled.graph.step(step);
-        if spec.kind.spec.lane == Lane::Dispatched {
+        if spec.lane() == Lane::Dispatched {
             return self.after_draft.push(Begin::Hint(self.step_ref(step, attempt)));
         }
         let effects_uncommitted = self.draft.has_effects() || self.commit.as_ref().is_some_and(|commit| commit.has_effects);
@@ -112,7 +112,7 @@ impl Owner {
             // A hint that finds no room is no loss: the sweeper sees the lease.
             Begin::Hint(step) => drop(self.shared.queue.push(Hint::Step(step), Priority::High)),
             Begin::Attempt { step, attempt } => {
-                let StepState::Running { attempt: current, woken } = *self.run.state(step) else { return };
+                let StepState::Running { attempt: current, woken, .. } = *self.run.state(step) else { return };
                 if current == attempt && !self.shared.is_leaving() {
                     self.attempt(step, attempt, woken);
                 }

@@ -70,6 +70,7 @@ impl Surroundings<'_> {
             run: self.about.clone(),
             workflow: self.compiled.about.clone(),
             item: None,
+            index: None,
             secrets: self.secrets.clone(),
         }
     }

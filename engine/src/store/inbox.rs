@@ -68,6 +68,9 @@ impl Answer {
             Ok(Outcome::Sleep(Wake::After(wait))) => {
                 Self::Sleep { until: now.plus_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)) }
             }
+            Ok(Outcome::Await(_)) => {
+                Self::Failed(NodeError::fatal("NOT_IN_LANE", "a dispatched step cannot wait for others yet"))
+            }
             Err(error) => Self::Failed(error),
         }
     }

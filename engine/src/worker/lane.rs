@@ -92,7 +92,7 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) -> Resu
     }
     let woken = match loaded.run.state(ix) {
         StepState::Running { attempt, .. } if *attempt == step.attempt => None,
-        StepState::Waiting { attempt, until } if *attempt == step.attempt => Some(*until),
+        StepState::Waiting { attempt, until, .. } if *attempt == step.attempt => *until,
         _ => return Err(Error::Fenced),
     };
     if lease.crashes >= CRASH_LIMIT {

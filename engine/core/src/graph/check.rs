@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::{
     catalog::{Catalog, Kind},
-    document::{Document, EdgeDocument, NodeDocument},
+    document::{Concurrency, Document, EdgeDocument, NodeDocument},
+    expression::{Expression, Root},
     graph::{MAX_EDGES, MAX_NODES, Net},
     id::NodeId,
     node::ERROR_PORT,
@@ -20,6 +21,8 @@ use crate::{
 const LONGEST_TIMEOUT_S: u64 = 30 * 86_400;
 /// The longest a run can be given: a leap year, in seconds.
 const LONGEST_RUN_S: u64 = 366 * 86_400;
+/// The highest limit on what is under way at once.
+const MOST_AT_ONCE: u32 = 10_000;
 
 pub(super) fn limits(document: &Document) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -37,10 +40,42 @@ pub(super) fn limits(document: &Document) -> Vec<Problem> {
     problems
 }
 
-pub(super) fn settings(document: &Document) -> Option<Problem> {
-    document.settings.timeout_s.filter(|s| *s == 0 || *s > LONGEST_RUN_S)?;
-    let message = format!("`settings.timeout_s` must be 1 to {LONGEST_RUN_S}");
-    Some(Problem::document("invalid_parameter", message).field("settings.timeout_s"))
+pub(super) fn settings(document: &Document) -> Vec<Problem> {
+    let settings = &document.settings;
+    let mut problems = Vec::new();
+    let mut invalid = |field: &str, message: String| {
+        problems.push(
+            Problem::document("invalid_parameter", format!("`settings.{field}` {message}")).field(format!("settings.{field}")),
+        );
+    };
+    if settings.timeout_s.is_some_and(|s| s == 0 || s > LONGEST_RUN_S) {
+        invalid("timeout_s", format!("must be 1 to {LONGEST_RUN_S}"));
+    }
+    if let Some((field, message)) = settings.concurrency.as_ref().and_then(concurrency) {
+        invalid(field, message);
+    }
+    if settings.on_failure.as_ref().is_some_and(|handler| handler.workflow.trim().is_empty()) {
+        invalid("on_failure.workflow", "must name a workflow".to_owned());
+    }
+    problems
+}
+
+/// What is wrong with a limit, and in which of its fields.
+fn concurrency(limit: &Concurrency) -> Option<(&'static str, String)> {
+    if limit.limit == 0 || limit.limit > MOST_AT_ONCE {
+        return Some(("concurrency.limit", format!("must be 1 to {MOST_AT_ONCE}")));
+    }
+    match Template::parse_text(limit.key.as_deref()?) {
+        Err(fault) => Some(("concurrency.key", fault.to_string())),
+        Ok(template) => {
+            let is_plain =
+                |expression: &&Expression| matches!(expression, Expression::Path(Root::Trigger | Root::Workflow | Root::Item, _));
+            let all_plain = template.expressions().iter().all(is_plain);
+            (!all_plain).then(|| {
+                ("concurrency.key", "may hold plain paths into `trigger` and `item`, for example `{{ trigger.repo }}`".to_owned())
+            })
+        }
+    }
 }
 
 pub(super) fn nodes(document: &Document, catalog: &Catalog) -> Vec<Problem> {
@@ -76,7 +111,8 @@ fn of_kind<'n>(node: &'n NodeDocument, kind: &'n Kind) -> impl Iterator<Item = P
         .check(&node.params)
         .into_iter()
         .map(|fault| Problem::node(fault.code, &node.id, fault.message).field(format!("params.{}", fault.field)));
-    let templates = node.params.iter().filter(|(name, _)| !kind.spec.scripts.contains(&name.as_str()));
+    let is_template = |name: &str| !kind.spec.scripts.contains(&name) && kind.spec.body != Some(name);
+    let templates = node.params.iter().filter(move |(name, _)| is_template(name));
     faults.chain(templates.filter_map(|(name, value)| template(node, name, value)))
 }
 
@@ -102,6 +138,9 @@ fn policy(node: &NodeDocument) -> Vec<Problem> {
     if node.timeout_s.is_some_and(|s| s == 0 || s > LONGEST_TIMEOUT_S) {
         invalid("timeout_s", format!("`timeout_s` must be 1 to {LONGEST_TIMEOUT_S}"));
     }
+    if let Some((field, message)) = node.concurrency.as_ref().and_then(concurrency) {
+        invalid(field, format!("`{field}` {message}"));
+    }
     problems
 }
 
@@ -121,7 +160,7 @@ pub(super) fn edges(document: &Document, catalog: &Catalog) -> Vec<Problem> {
             let message = format!("there are two edges from `{from}` to `{to}` by the same port; remove one");
             problems.push(Problem::edge("duplicate_edge", at, message));
         }
-        problems.extend(unknown_port(source, at, edge));
+        problems.extend(unknown_port(source, nodes.get(&edge.source).copied(), at, edge));
         let target = nodes.get(&edge.target).and_then(|node| catalog.get(&node.kind));
         if target.is_some_and(|kind| kind.spec.is_trigger()) {
             let message = format!("`{to}` begins the run, so nothing can come before it; remove the edge");
@@ -140,12 +179,19 @@ fn dangling(nodes: &HashMap<&NodeId, &NodeDocument>, at: usize, edge: &EdgeDocum
     ends.map(problem).collect::<Vec<_>>().into_iter()
 }
 
-fn unknown_port(source: Option<&Kind>, at: usize, edge: &EdgeDocument) -> Option<Problem> {
-    let (kind, port) = (source?, edge.port.as_deref()?);
-    let known = port == ERROR_PORT || kind.spec.ports.contains(&port);
-    let ports = kind.spec.ports.join(", ");
+fn unknown_port(source: Option<&Kind>, node: Option<&NodeDocument>, at: usize, edge: &EdgeDocument) -> Option<Problem> {
+    let (kind, node, port) = (source?, node?, edge.port.as_deref()?);
+    let drawn = drawn_ports(kind, node);
+    let known = port == ERROR_PORT || kind.spec.ports.contains(&port) || drawn.contains(&port);
+    let ports = drawn.iter().chain(kind.spec.ports).copied().collect::<Vec<_>>().join(", ");
     let (from, shown) = (short(edge.source.as_str()), short(port));
     (!known).then(|| Problem::edge("unknown_port", at, format!("`{from}` has no port `{shown}`; it has: {ports}, {ERROR_PORT}")))
+}
+
+/// The ports that a node's author has named in its parameters.
+fn drawn_ports<'n>(kind: &Kind, node: &'n NodeDocument) -> Vec<&'n str> {
+    let list = kind.spec.ports_from.and_then(|name| node.params.get(name)).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|item| item.get("port")?.as_str()).collect()
 }
 
 /// When something begins the run, every other node must come after something that does.

@@ -6,42 +6,65 @@ use serde_json::Value;
 
 use crate::{
     expression::{Expression, references_in_script},
-    graph::{Graph, Param, Reads, StepIx, StepSpec, before::Before},
+    graph::{
+        Graph, Param, Reads, StepIx, StepSpec,
+        before::Before,
+        body::{Around, Found},
+    },
     id::NodeId,
     problem::{Problem, short},
     template::Template,
 };
 
-/// Fills in `reads` and reports references to steps that do not exist or do not come before.
-pub(super) fn resolve(graph: &mut Graph) -> Vec<Problem> {
+/// Fills in `reads`, and for a body what it reads around it, and reports references to steps that do not exist or do not come
+/// before.
+pub(super) fn resolve(graph: &mut Graph, around: Option<&Around>) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let mut outer = Found::default();
     let before = LazyCell::new(|| Before::of(graph));
     let comes_before = |read, step| before.contains(read, step);
-    let reads: Vec<Reads> = graph.steps().map(|(ix, _)| reads_of(graph, ix, &comes_before, &mut problems)).collect();
+    let mut reads = Vec::with_capacity(graph.len());
+    for (ix, step) in graph.steps() {
+        let mut found = Reading { problems: &mut problems, around, outer: &mut outer };
+        reads.push(found.reads_of(graph, ix, step, &comes_before));
+    }
     graph.steps.iter_mut().zip(reads).for_each(|(step, reads)| step.reads = reads);
+    graph.outer = outer.into();
     problems
 }
 
-fn reads_of(graph: &Graph, ix: StepIx, comes_before: &impl Fn(StepIx, StepIx) -> bool, problems: &mut Vec<Problem>) -> Reads {
-    let step = graph.step(ix);
-    let mut all = false;
-    let mut found = Vec::new();
-    for (name, param) in step.params.iter() {
-        let Some(ids) = references_of(param) else {
-            all = true;
-            continue;
-        };
-        for id in ids {
-            match graph.find(&id) {
-                Some(read) if comes_before(read, ix) => found.push(read),
-                _ if !is_certain(param) => all = true,
-                found => problems.push(unknown_reference(step, name, &id, found.is_some())),
+/// What comes to light while references are resolved.
+struct Reading<'r> {
+    problems: &'r mut Vec<Problem>,
+    around: Option<&'r Around>,
+    outer: &'r mut Found,
+}
+
+impl Reading<'_> {
+    fn reads_of(&mut self, graph: &Graph, ix: StepIx, step: &StepSpec, comes_before: &impl Fn(StepIx, StepIx) -> bool) -> Reads {
+        let mut all = false;
+        let mut found = Vec::new();
+        for (name, param) in step.params.iter() {
+            let Some(ids) = references_of(param) else {
+                all = true;
+                self.outer.all |= self.around.is_some();
+                continue;
+            };
+            for id in ids {
+                match graph.find(&id) {
+                    Some(read) if comes_before(read, ix) => found.push(read),
+                    None if self.around.is_some_and(|around| around.knows(&id)) => {
+                        self.outer.names.insert(id);
+                    }
+                    _ if !is_certain(param) => all = true,
+                    found => self.problems.push(unknown_reference(step, name, &id, found.is_some())),
+                }
             }
         }
+        found.sort_unstable();
+        found.dedup();
+        if all { Reads::All } else { Reads::Only(found) }
     }
-    found.sort_unstable();
-    found.dedup();
-    if all { Reads::All } else { Reads::Only(found) }
 }
 
 /// In a script the word may stand in a string or a comment, which is no reason to refuse it; a plain path can mean only one

@@ -8,9 +8,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// `trigger.manual`, `trigger.webhook`, `set`, `condition` and `save`.
+/// `trigger.manual`, `trigger.webhook`, `set`, `condition`, `save`, `command`, `approval`, `switch` and `map`.
 pub(crate) fn catalog() -> Catalog {
-    Catalog::default().with(Manual).with(Webhook).with(Set).with(Condition).with(Save).with(Command)
+    Catalog::default()
+        .with(Manual)
+        .with(Webhook)
+        .with(Set)
+        .with(Condition)
+        .with(Save)
+        .with(Command)
+        .with(Ask)
+        .with(Switch)
+        .with(Map)
 }
 
 macro_rules! kinds {
@@ -34,6 +43,9 @@ kinds! {
     Command(Nothing): NodeSpec { kind: "command", lane: Lane::Dispatched, ..NodeSpec::BASE };
     Set(Assign): NodeSpec { kind: "set", ..NodeSpec::BASE };
     Save(Nothing): NodeSpec { kind: "save", ports: &["out", "unchanged"], side_ports: &["unchanged"], ..NodeSpec::BASE };
+    Ask(Nothing): NodeSpec { kind: "approval", ports: &["approved", "rejected", "timeout"], ..NodeSpec::BASE };
+    Switch(Cases): NodeSpec { kind: "switch", ports: &["default"], ports_from: Some("cases"), ..NodeSpec::BASE };
+    Map(Each): NodeSpec { kind: "map", body: Some("body"), ..NodeSpec::BASE };
     Condition(Choice): NodeSpec { kind: "condition", ports: &["true", "false"], scripts: &["expression"], ..NodeSpec::BASE };
 }
 
@@ -53,4 +65,19 @@ pub(crate) struct Assign {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Choice {
     expression: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cases {
+    cases: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Each {
+    items: Option<Value>,
+    body: Option<Value>,
 }

@@ -1,6 +1,6 @@
 //! Facts and commands in the words of the scripts.
 
-use flowforge_core::{Command, Event, Run, RunStatus, StepIx, event::RunError};
+use flowforge_core::{Awaiting, Command, Event, Run, RunStatus, StepIx, event::RunError};
 
 /// One line for a fact and the effect that it demands.
 pub(crate) fn fact(run: &Run, fact: &Event) -> String {
@@ -15,6 +15,11 @@ pub(crate) fn command(run: &Run, command: &Command) -> String {
         Command::Execute { step, attempt } => format!("execute {} {attempt}, given {}", id(step), given(run, *step)),
         Command::WakeAt(at) => format!("wake at {}", at.0),
         Command::Abort { step, attempt } => format!("abort {} {attempt}", id(step)),
+        Command::StartChild { step, attempt, index } => format!("start child {index} of {} {attempt}", id(step)),
+        Command::CancelChildren { step, attempt } => {
+            let open = run.children(*step).map(|progress| progress.open().map(|index| index.to_string()).collect::<Vec<_>>());
+            format!("cancel children {} of {} {attempt}", open.unwrap_or_default().join(" "), id(step))
+        }
         Command::Announce => "announce".to_owned(),
     }
 }
@@ -22,7 +27,10 @@ pub(crate) fn command(run: &Run, command: &Command) -> String {
 /// Where the run stands after an input, when its facts do not say so.
 pub(crate) fn rest(run: &Run) -> String {
     match run.status() {
-        RunStatus::Waiting => format!("  run waits until {}\n", run.next_wake().expect("someone to wake").0),
+        RunStatus::Waiting => match run.next_wake() {
+            Some(at) => format!("  run waits until {}\n", at.0),
+            None => format!("  run {}\n", if run.is_paused() { "is paused" } else { "waits" }),
+        },
         _ => String::new(),
     }
 }
@@ -34,7 +42,18 @@ fn said(run: &Run, fact: &Event) -> String {
         Event::RunStarted { trigger: None } => "run began".to_owned(),
         Event::RunStarted { trigger: Some(trigger) } => format!("run began by {}", run.graph().step(*trigger).id),
         Event::StepStarted { .. } => format!("{id} began"),
-        Event::StepWaiting { until, .. } => format!("{id} sleeps until {}", until.0),
+        Event::StepWaiting { until, awaiting, .. } => {
+            let what = awaiting.as_deref().map_or("sleeps".to_owned(), waits);
+            format!("{id} {what}{}", until.map(|at| format!(" until {}", at.0)).unwrap_or_default())
+        }
+        Event::StepKept { output, port, .. } if port == "out" => format!("{id} kept with {output}"),
+        Event::StepKept { output, port, .. } => format!("{id} kept by {port} with {output}"),
+        Event::ChildStarted { index, .. } => format!("{id} calls for child {index}"),
+        Event::ChildEnded { index, failed, .. } => format!("{id} child {index} {}", if *failed { "failed" } else { "ended" }),
+        Event::ChildrenCancelled { .. } => format!("{id} gives its children up"),
+        Event::SignalKept { name, payload } => format!("signal {name} kept with {payload}"),
+        Event::RunPaused => "run paused".to_owned(),
+        Event::RunResumed => "run goes on".to_owned(),
         Event::StepResumed { .. } => format!("{id} resumed"),
         Event::StepCompleted { output, port, .. } if port == "out" => format!("{id} completed with {output}"),
         Event::StepCompleted { output, port, .. } => format!("{id} completed by {port} with {output}"),
@@ -45,6 +64,14 @@ fn said(run: &Run, fact: &Event) -> String {
         Event::CancelRequested => "cancel requested".to_owned(),
         Event::RunFinished { status, output, error: None } => format!("run {status} with {output}"),
         Event::RunFinished { status, error: Some(error), .. } => format!("run {status}: {}", blame(error)),
+    }
+}
+
+fn waits(awaiting: &Awaiting) -> String {
+    match awaiting {
+        Awaiting::Signal { name } => format!("waits for signal {name}"),
+        Awaiting::Approval(_) => "waits for a decision".to_owned(),
+        Awaiting::Children(children) => format!("waits for {} children", children.total()),
     }
 }
 

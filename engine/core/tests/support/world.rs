@@ -40,7 +40,7 @@ impl<'p> World<'p> {
         let watched = Watched::new(plan.graph(), 1);
         let mut world = Self { plan, trouble, watched, now: Timestamp(0), sent: Vec::new() };
         let trigger = plan.fired.map(|node| plan.step(world.watched.run.graph(), node));
-        world.step(Input::Start { trigger });
+        world.step(Input::Start { trigger, kept: vec![] });
         for turn in 0.. {
             if world.watched.run.status().is_terminal() {
                 break;
@@ -130,8 +130,13 @@ impl<'p> World<'p> {
 
     fn after_the_end(&mut self) {
         assert_eq!(self.watched.run.commands(), [], "an ended run demands something");
-        for input in [Input::Start { trigger: None }, Input::Wake, Input::Cancel, Input::Expire, Input::TakenOver { crashes: 9 }]
-        {
+        for input in [
+            Input::Start { trigger: None, kept: vec![] },
+            Input::Wake,
+            Input::Cancel,
+            Input::Expire,
+            Input::TakenOver { crashes: 9 },
+        ] {
             assert_eq!(self.watched.step(input, self.now), Err(Rejected::Finished));
         }
     }

@@ -1,0 +1,121 @@
+//! What a step waits for that comes from outside its run: a signal, a person's decision, or other runs.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::NodeId;
+
+/// What a step waits for. It is recorded with the attempt, so that whoever looks sees what is asked, and whoever answers is held to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Awaiting {
+    /// A signal of this name. One that came earlier counts: signals are kept until a step takes them.
+    Signal {
+        /// The signal's name.
+        name: String,
+    },
+    /// A person's decision.
+    Approval(Approval),
+    /// The ends of other runs, started for this step.
+    Children(Children),
+}
+
+/// What a person is asked to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The question, in a line.
+    pub title: String,
+    /// What the decision is about, exactly as it is shown.
+    #[serde(default)]
+    pub details: Value,
+    /// Who may decide: e-mail addresses or roles; anyone who may start runs when empty.
+    #[serde(default)]
+    pub approvers: Vec<String>,
+}
+
+/// A person's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Go on.
+    Approved,
+    /// Do not.
+    Rejected,
+}
+
+impl Verdict {
+    /// The word used in JSON, which is also the port that is taken.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// Runs that are started for a step, one an item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Children {
+    /// What each is given. The list is frozen here: it is never computed again.
+    pub items: Vec<Value>,
+    /// What they execute.
+    pub source: ChildSource,
+    /// How many are open at once, at least 1.
+    pub max_parallel: u32,
+    /// What the failure of one means for the step.
+    pub on_item_error: OnItemError,
+    /// Whether the step puts out the one child's output itself, and not a list.
+    #[serde(default)]
+    pub single: bool,
+    /// What a body's expressions see of the graph around it, frozen when the step began; filled in by the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outer: Option<Outer>,
+}
+
+impl Children {
+    /// How many there are.
+    pub fn total(&self) -> u32 {
+        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// What runs of children execute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildSource {
+    /// Another workflow, by id or name.
+    Workflow {
+        /// Its id or its name.
+        workflow: String,
+        /// Which version; the published one, else the newest, when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<u32>,
+    },
+    /// The graph in the step's own parameters.
+    Body,
+}
+
+/// What a body sees of the graph around it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outer {
+    /// What started the run around it.
+    pub trigger: Value,
+    /// Outputs of the steps before it that the body refers to.
+    pub steps: BTreeMap<NodeId, Value>,
+}
+
+/// What the failure of an item means for its map.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnItemError {
+    /// The map fails; items under way are cancelled and no further ones begin.
+    #[default]
+    Fail,
+    /// The map goes on; the item's result is `null`.
+    Continue,
+    /// The map goes on; the item's result is `{"error": {…}}`.
+    Collect,
+}
