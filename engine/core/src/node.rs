@@ -60,6 +60,8 @@ pub struct NodeSpec {
     pub ports_from: Option<&'static str>,
     /// A parameter that holds a graph of its own, for example `body`: its templates are resolved where it runs.
     pub body: Option<&'static str>,
+    /// Whether its output is what whoever started the run is answered with, at once: `{status, headers, body}`.
+    pub responds: bool,
     /// Parameters that are JavaScript and not templates, for example `code`: `{{` has no meaning in them.
     pub scripts: &'static [&'static str],
     /// Parameters that are shell: the values of their `{{ … }}` arrive as environment variables, never as text.
@@ -80,6 +82,7 @@ impl NodeSpec {
         side_ports: &[],
         ports_from: None,
         body: None,
+        responds: false,
         lane: Lane::Inline,
         pure: false,
         scripts: &[],

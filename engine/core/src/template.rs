@@ -348,6 +348,7 @@ mod tests {
             steps: [(NodeId::from("fetch"), Arc::new(json!({"body": {"size": 12}})))].into(),
             run: Arc::new(json!({"id": "run_1"})),
             workflow: Arc::new(json!({"name": "W"})),
+            index: None,
             item: None,
             secrets: Arc::new(One),
         }

@@ -145,6 +145,7 @@ fn scope(trigger: &Value) -> Scope {
         steps: BTreeMap::new(),
         run: Arc::default(),
         workflow: Arc::default(),
+        index: None,
         item: None,
         secrets: Arc::new(NoSecrets),
     }
