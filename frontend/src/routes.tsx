@@ -94,7 +94,7 @@ const runs = createRoute({
   component: lazyRouteComponent(() => import('./pages/Runs'), 'Runs'),
 })
 
-export const runTabs = ['output', 'input', 'error', 'log'] as const
+export const runTabs = ['items', 'output', 'response', 'input', 'error', 'log'] as const
 export type RunTab = (typeof runTabs)[number]
 export type RunSearch = { step?: string; attempt?: number; tab?: RunTab }
 
@@ -112,8 +112,24 @@ const run = createRoute({
   component: lazyRouteComponent(() => import('./pages/RunPage'), 'RunPage'),
 })
 
+const approvals = createRoute({
+  getParentRoute: () => inside,
+  path: pages.approvals,
+  component: lazyRouteComponent(() => import('./pages/Approvals'), 'Approvals'),
+})
+
+const settings = createRoute({
+  getParentRoute: () => inside,
+  path: pages.settings,
+  component: lazyRouteComponent(() => import('./pages/Settings'), 'Settings'),
+})
+
 export const router = createRouter({
-  routeTree: root.addChildren([setup, signIn, inside.addChildren([home, workflows, workflow, runs, run])]),
+  routeTree: root.addChildren([
+    setup,
+    signIn,
+    inside.addChildren([home, workflows, workflow, runs, run, approvals, settings]),
+  ]),
   defaultPreload: false,
   defaultErrorComponent: Trouble,
   defaultPendingComponent: Loading,

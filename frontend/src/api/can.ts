@@ -12,5 +12,10 @@ const active: Record<RunStatus, boolean> = {
 
 export const runCan = {
   progress: (status: RunStatus): boolean => active[status],
+  pause: (run: Pick<Run, 'status' | 'paused_at' | 'cancel_requested_at'>): boolean =>
+    active[run.status] && !run.paused_at && !run.cancel_requested_at,
+  resume: (run: Pick<Run, 'status' | 'paused_at'>): boolean => active[run.status] && Boolean(run.paused_at),
+  /** A run that is an item of another is made again with that one. */
+  rerun: (run: Pick<Run, 'status' | 'parent'>): boolean => !active[run.status] && !run.parent,
   cancel: (run: Pick<Run, 'status' | 'cancel_requested_at'>): boolean => active[run.status] && !run.cancel_requested_at,
 }

@@ -35,6 +35,25 @@ export async function read<T>(call: Call): Promise<T> {
   return data as T
 }
 
+/** A call by method and address, for what the generated client cannot say. */
+export async function send<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const headers: Record<string, string> = body === undefined ? {} : { 'Content-Type': 'application/json' }
+  const init: RequestInit = { method, headers, signal }
+  if (body !== undefined) init.body = JSON.stringify(body)
+  const response = await authedFetch(new Request(new URL(path, baseUrl), init)).catch(unreachable)
+  const text = await response.text()
+  const answer = text === '' ? undefined : (JSON.parse(text) as unknown)
+  if (!response.ok) throw toError(response.status, answer)
+  return answer as T
+}
+
+/** A body as it is, without being read as anything. */
+export async function readBody(path: string): Promise<string> {
+  const response = await authedFetch(new Request(new URL(path, baseUrl))).catch(unreachable)
+  if (!response.ok) throw toError(response.status, await response.json().catch(() => null))
+  return response.text()
+}
+
 function unreachable(cause: unknown): never {
   if (cause instanceof DOMException && cause.name === 'AbortError') throw cause
   throw new ApiError(0, 'unreachable', 'The server cannot be reached. Check that it is running, then try again.')

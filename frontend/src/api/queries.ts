@@ -117,7 +117,7 @@ export const validateGraph = (graph: T.Graph, signal: AbortSignal) =>
   read<T.Validation>(server.POST('/api/v1/workflows/validate', { body: { graph }, signal }))
 
 /** `key` makes a double click, or a retry after a lost answer, start one run and not two. */
-export const startRun = (id: string, body: { input?: T.Json; version?: number }, key: string) =>
+export const startRun = (id: string, body: { input?: T.Json; version?: number; priority?: T.Priority }, key: string) =>
   read<T.Run>(
     server.POST('/api/v1/workflows/{id}/runs', { params: { path: { id }, header: { 'Idempotency-Key': key } }, body }),
   )

@@ -28,8 +28,12 @@ export function bodyOf(node: GraphNode, param: string): Graph {
   return graph
 }
 
-/** The parameter in which a node holds a graph, unless something else stands in for it. */
+/** The parameter in which nodes of a type hold a graph. */
 export const bodyParam = (type: NodeType | undefined): string | null => type?.body ?? null
+
+/** Steps that hold a graph or name a workflow start runs of their own. */
+export const startsRuns = (type: NodeType | undefined): boolean =>
+  bodyParam(type) !== null || type?.params_schema.properties?.workflow !== undefined
 
 /** What is drawn there; null where the way leads nowhere. */
 export function graphAt(document: Graph, where: Where): Graph | null {

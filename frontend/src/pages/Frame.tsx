@@ -1,9 +1,10 @@
 import { ActionIcon, Menu, Tooltip } from '@mantine/core'
-import { IconHistory, IconLogout, IconSchema, IconUser } from '@tabler/icons-react'
-import { useMutation, useQuery } from '@tanstack/react-query'
+import { IconHistory, IconLogout, IconSchema, IconSettings, IconUser, IconUserCheck } from '@tabler/icons-react'
+import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate } from '@tanstack/react-router'
 
 import { profileQuery, signOut } from '../api/queries'
+import { approvalsQuery } from '../api/runQueries'
 import { Logo } from '../ui/Logo'
 import { ThemeSwitch } from '../ui/ThemeSwitch'
 import { pages } from '../util/paths'
@@ -12,6 +13,14 @@ const entries = [
   { to: pages.workflows, label: 'Workflows', icon: IconSchema },
   { to: pages.runs, label: 'Runs', icon: IconHistory },
 ] as const
+
+/** How many decisions are waited for: "3", or "50+" when the first page of them is not all. */
+function useWaiting(): string {
+  const { data } = useInfiniteQuery(approvalsQuery)
+  const pagesOf = data?.pages ?? []
+  const count = pagesOf.reduce((sum, page) => sum + page.items.length, 0)
+  return count === 0 ? '' : `${count}${pagesOf.at(-1)?.next_cursor ? '+' : ''}`
+}
 
 export function Frame() {
   return (
@@ -28,12 +37,29 @@ export function Frame() {
             </Link>
           </Tooltip>
         ))}
+        <ApprovalsLink />
         <span className="grow" />
         <ThemeSwitch />
         <Account />
       </nav>
       <Outlet />
     </div>
+  )
+}
+
+function ApprovalsLink() {
+  const waiting = useWaiting()
+  const label = waiting ? `Approvals, ${waiting} waiting` : 'Approvals'
+  return (
+    <Tooltip label={label} position="right">
+      <Link to={pages.approvals} className="rail-link" aria-label={label}>
+        <span className="rail-icon">
+          <IconUserCheck size={20} stroke={1.6} aria-hidden />
+          {waiting && <span className="rail-badge num">{waiting}</span>}
+        </span>
+        <small>Approvals</small>
+      </Link>
+    </Tooltip>
   )
 }
 
@@ -55,6 +81,11 @@ function Account() {
             <br />
             {data.workspace.name}, {data.role}
           </Menu.Label>
+        )}
+        {data?.role === 'owner' && (
+          <Menu.Item leftSection={<IconSettings size={16} />} onClick={() => void navigate({ to: pages.settings })}>
+            Workspace settings
+          </Menu.Item>
         )}
         <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => leave.mutate()}>
           Sign out

@@ -7,7 +7,7 @@ import { JsonView } from '../ui/JsonView'
 import type { LogLine } from './fold'
 import { LogView } from './LogView'
 
-export type Tab = 'output' | 'input' | 'error' | 'log'
+export type Tab = 'items' | 'output' | 'response' | 'input' | 'error' | 'log'
 
 type Props = {
   title: ReactNode
@@ -18,8 +18,14 @@ type Props = {
   error: Failure | null
   /** Leads to where the error happened, when that is elsewhere. */
   origin?: ReactNode
-  /** What is said instead of an output that is not there. */
-  noOutput: string
+  /** What is shown instead of an output that is not there. */
+  noOutput: ReactNode
+  /** The runs that this step started, with a title that counts them. */
+  items?: { title: ReactNode; panel: ReactNode }
+  /** What the run answers its caller. */
+  response?: Json
+  /** What can be done here. */
+  tools?: ReactNode
   lines: readonly LogLine[]
   live: boolean
   nameOf?: (nodeId: string) => string
@@ -39,6 +45,9 @@ export function DataPanel(props: Props) {
     error,
     origin,
     noOutput,
+    items,
+    response,
+    tools,
     lines,
     live,
     nameOf,
@@ -73,10 +82,18 @@ export function DataPanel(props: Props) {
             ))}
           </select>
         )}
+        {tools}
       </header>
-      <Tabs value={tab} onChange={(value) => onTab(value as Tab)} className="panel-tabs" keepMounted={false}>
+      <Tabs
+        value={tab === 'items' && !items ? 'output' : tab}
+        onChange={(value) => onTab(value as Tab)}
+        className="panel-tabs"
+        keepMounted={false}
+      >
         <Tabs.List>
+          {items && <Tabs.Tab value="items">{items.title}</Tabs.Tab>}
           <Tabs.Tab value="output">Output</Tabs.Tab>
+          {given(response) && <Tabs.Tab value="response">Response</Tabs.Tab>}
           <Tabs.Tab value="input">Input</Tabs.Tab>
           <Tabs.Tab value="error" className={error ? 'tab-error' : undefined}>
             Error
@@ -85,19 +102,15 @@ export function DataPanel(props: Props) {
             Log{lines.length > 0 && <span className="num dim"> {lines.length.toLocaleString()}</span>}
           </Tabs.Tab>
         </Tabs.List>
+        {items && <Tabs.Panel value="items">{items.panel}</Tabs.Panel>}
         <Tabs.Panel value="output">
-          {output === undefined || output === null ? (
-            <p className="panel-none">{noOutput}</p>
-          ) : (
-            <JsonView value={output} label="Output" />
-          )}
+          {given(output) ? <JsonView value={output} label="Output" /> : <None>{noOutput}</None>}
+        </Tabs.Panel>
+        <Tabs.Panel value="response">
+          {given(response) ? <JsonView value={response} label="Response" /> : <None>No response.</None>}
         </Tabs.Panel>
         <Tabs.Panel value="input">
-          {input === undefined || input === null ? (
-            <p className="panel-none">No input.</p>
-          ) : (
-            <JsonView value={input} label="Input" />
-          )}
+          {given(input) ? <JsonView value={input} label="Input" /> : <None>No input.</None>}
         </Tabs.Panel>
         <Tabs.Panel value="error">
           {error ? <ErrorView error={error} origin={origin} /> : <p className="panel-none">No error.</p>}
@@ -109,6 +122,11 @@ export function DataPanel(props: Props) {
     </section>
   )
 }
+
+const given = (value: Json | undefined): value is Exclude<Json, null> => value !== undefined && value !== null
+
+const None = ({ children }: { children: ReactNode }) =>
+  typeof children === 'string' ? <p className="panel-none">{children}</p> : children
 
 function ErrorView({ error, origin }: { error: Failure; origin: ReactNode }) {
   return (

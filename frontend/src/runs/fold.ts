@@ -1,4 +1,4 @@
-import type { Failure, RunEvent, RunStatus, StepRow, StepStatus } from '../api/types'
+import type { Awaiting, Failure, RunEvent, RunStatus, StepRow, StepStatus } from '../api/types'
 import { millis } from '../util/time'
 
 export type Attempt = {
@@ -13,6 +13,10 @@ export type Attempt = {
   wakeAt: number | null
   willRetry: boolean
   error: Failure | null
+  /** What it waits for besides the clock. */
+  awaiting: Awaiting | null
+  /** It was taken over from the run that this one repeats. */
+  kept: boolean
 }
 
 export type LogLine = {
@@ -30,6 +34,7 @@ export type RunView = {
   status: RunStatus | null
   error: Failure | null
   cancelling: boolean
+  paused: boolean
   attempts: ReadonlyMap<string, Attempt>
   logs: readonly LogLine[]
   /** Counts the facts after which the stored steps differ, so that they are read again. */
@@ -41,6 +46,7 @@ export const emptyRun: RunView = {
   status: null,
   error: null,
   cancelling: false,
+  paused: false,
   attempts: new Map(),
   logs: [],
   changes: 0,
@@ -60,6 +66,8 @@ export function foldEvents(view: RunView, events: readonly RunEvent[]): RunView 
     if (event.kind === 'step_log') logs.push(toLine(event))
     else if (event.kind === 'run_started') next.status = 'running'
     else if (event.kind === 'run_cancelling') next.cancelling = true
+    else if (event.kind === 'run_paused') next.paused = true
+    else if (event.kind === 'run_resumed') next.paused = false
     else if (event.kind === 'run_finished') {
       next.status = event.status ?? 'completed'
       next.error = event.error ?? null
@@ -85,14 +93,21 @@ function change(before: Attempt, event: RunEvent): Partial<Attempt> {
     case 'step_started':
       return { status: 'running', startedAt: before.startedAt ?? at, wakeAt: null }
     case 'step_waiting':
-      return { status: 'waiting', startedAt: before.startedAt ?? at, wakeAt: millis(event.wake_at) }
+      return {
+        status: 'waiting',
+        startedAt: before.startedAt ?? at,
+        wakeAt: millis(event.wake_at),
+        awaiting: event.awaiting ?? null,
+      }
     case 'step_succeeded':
       return {
         status: 'completed',
         port: event.port ?? null,
-        startedAt: before.startedAt ?? at,
+        // What was kept has not been done in this run, so it took no time in it.
+        startedAt: event.kept ? null : (before.startedAt ?? at),
         finishedAt: at,
         wakeAt: null,
+        kept: event.kept ?? false,
       }
     case 'step_failed':
       return { status: 'failed', finishedAt: at, wakeAt: null, willRetry: false, error: event.error ?? before.error }
@@ -124,6 +139,8 @@ const blank = (nodeId: string, item: string, attempt: number): Attempt => ({
   wakeAt: null,
   willRetry: false,
   error: null,
+  awaiting: null,
+  kept: false,
 })
 
 const toLine = (event: RunEvent): LogLine => ({
@@ -151,12 +168,13 @@ export function mergeRows(view: RunView, rows: readonly StepRow[]): Attempt[] {
   const merged = new Map(view.attempts)
   for (const row of rows) {
     const key = attemptKey(row.node_id, row.item, row.attempt)
-    if (!merged.has(key) || final[row.status]) merged.set(key, fromRow(row))
+    const told = merged.get(key)
+    if (!told || final[row.status]) merged.set(key, fromRow(row, told))
   }
   return [...merged.values()]
 }
 
-const fromRow = (row: StepRow): Attempt => ({
+const fromRow = (row: StepRow, told: Attempt | undefined): Attempt => ({
   nodeId: row.node_id,
   item: row.item,
   attempt: row.attempt,
@@ -167,6 +185,8 @@ const fromRow = (row: StepRow): Attempt => ({
   wakeAt: millis(row.wake_at),
   willRetry: row.status === 'failed' && row.wake_at !== null,
   error: row.error,
+  awaiting: row.awaiting ?? null,
+  kept: told?.kept ?? (row.status === 'completed' && row.started_at === null),
 })
 
 export type StepView = { key: string; nodeId: string; item: string; attempts: Attempt[]; last: Attempt }
@@ -182,7 +202,7 @@ export function toSteps(attempts: readonly Attempt[]): StepView[] {
   }
   const list = [...steps.values()]
   for (const step of list) step.last = step.attempts.at(-1) ?? step.last
-  const begin = (step: StepView) => step.attempts[0]?.startedAt ?? Infinity
+  const begin = (step: StepView) => (step.last.kept ? -1 : (step.attempts[0]?.startedAt ?? Infinity))
   return list.sort((a, b) => compare(begin(a), begin(b)) || order.compare(a.item, b.item))
 }
 

@@ -14,6 +14,8 @@ const attempt = (startedAt: number | null, finishedAt: number | null, more: Part
   wakeAt: null,
   willRetry: false,
   error: null,
+  awaiting: null,
+  kept: false,
   ...more,
 })
 

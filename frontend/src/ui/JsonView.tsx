@@ -3,7 +3,8 @@ import { useClipboard } from '@mantine/hooks'
 import { IconCheck, IconCopy } from '@tabler/icons-react'
 import { useState } from 'react'
 
-type Value = string | number | boolean | null | Value[] | { [key: string]: Value }
+import { isLarge, LargeValue } from './LargeValue'
+import type { Value } from './value'
 
 /** A JSON value as a tree that draws only what is unfolded, or as text. */
 export function JsonView({ value, label }: { value: Value; label: string }) {
@@ -71,6 +72,13 @@ function Entry({ name, value, depth }: { name: string | null; value: Value; dept
       </div>
     )
   }
+  if (isLarge(value))
+    return (
+      <div className="json-row">
+        {key}
+        <LargeValue at={value} show={(whole) => <Entry name={null} value={whole} depth={1} />} />
+      </div>
+    )
   const [left, right] = Array.isArray(value) ? ['[', ']'] : ['{', '}']
   if (!entries.length)
     return (

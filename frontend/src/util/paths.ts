@@ -10,12 +10,15 @@ export const pages = {
   workflow: (id: string) => `/workflows/${seg(id)}`,
   runs: '/runs',
   run: (id: string) => `/runs/${seg(id)}`,
+  approvals: '/approvals',
+  settings: '/settings',
 } as const
 
-/** The two addresses that are not called through the generated client. */
+/** The addresses that are not called through the generated client. */
 export const endpoints = {
   refresh: `${api}/auth/refresh`,
   events: (id: string) => `${api}/runs/${seg(id)}/events`,
+  blob: (id: string, key: string) => `${api}/runs/${seg(id)}/blobs/${seg(key)}`,
 } as const
 
 /** Only addresses of this site may be returned to after sign-in. */

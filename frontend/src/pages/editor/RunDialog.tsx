@@ -1,11 +1,11 @@
-import { Button, Group, Modal } from '@mantine/core'
+import { Button, Group, Modal, Select } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState, type FormEvent } from 'react'
 
 import { errorText } from '../../api/client'
 import { startRun } from '../../api/queries'
-import type { Json, JsonObject, Workflow } from '../../api/types'
+import type { Json, JsonObject, Priority, Workflow } from '../../api/types'
 import { isDirty, useEditor } from '../../canvas/store'
 import { SchemaForm } from '../../inspector/SchemaForm'
 import { CodeEditor } from '../../ui/CodeEditor'
@@ -17,6 +17,12 @@ import type { Saving } from './saving'
 
 type Props = { workflow: Workflow; saving: Saving; onClose: () => void }
 
+const priorities: { value: Priority; label: string }[] = [
+  { value: 'high', label: 'High priority' },
+  { value: 'normal', label: 'Normal priority' },
+  { value: 'low', label: 'Low priority' },
+]
+
 /** Asks for the input that the manual trigger describes, saves what is on screen, and runs exactly that. */
 export function RunDialog({ workflow, saving, onClose }: Props) {
   const navigate = useNavigate()
@@ -26,9 +32,11 @@ export function RunDialog({ workflow, saving, onClose }: Props) {
   const [values, setValues] = useState<JsonObject>(() => firstValues(form))
   const [text, setText] = useState('{}')
   const [key] = useState(randomKey)
+  const [priority, setPriority] = useState<Priority | null>(null)
   const [refused, setRefused] = useState<string | null>(null)
   const start = useMutation({
-    mutationFn: async (input: Json) => startRun(workflow.id, { input, version: await saving.save() }, key),
+    mutationFn: async (input: Json) =>
+      startRun(workflow.id, { input, version: await saving.save(), ...(priority && { priority }) }, key),
     onSuccess: (run) => {
       void client.invalidateQueries({ queryKey: ['runs'] })
       void navigate({ to: '/runs/$id', params: { id: run.id }, search: {} })
@@ -57,6 +65,17 @@ export function RunDialog({ workflow, saving, onClose }: Props) {
           </>
         )}
         <Group justify="flex-end" gap={8}>
+          <Select
+            className="grow"
+            aria-label="Priority"
+            maw={200}
+            placeholder="Usual priority"
+            data={priorities}
+            value={priority}
+            onChange={(next) => setPriority(priorities.find(({ value }) => value === next)?.value ?? null)}
+            clearable
+          />
+          <span className="grow" />
           <Button variant="default" onClick={onClose}>
             Not now
           </Button>

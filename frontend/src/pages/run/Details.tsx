@@ -1,20 +1,27 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { ActionIcon, Anchor } from '@mantine/core'
+import { ActionIcon, Anchor, Button } from '@mantine/core'
 import { IconX } from '@tabler/icons-react'
-import { useMemo } from 'react'
+import { useMemo, type ReactNode } from 'react'
 
-import type { StepStatus } from '../../api/types'
+import type { Awaiting, GraphNode, NodeType, StepStatus } from '../../api/types'
+import { bodyParam, startsRuns } from '../../canvas/body'
 import { DataPanel, type Tab } from '../../runs/DataPanel'
 import type { StepView } from '../../runs/fold'
 
+import { Answer } from './Answer'
+import { Items } from './Items'
 import type { Watched } from './useRun'
 
 type Props = {
   watched: Watched
   step: StepView | undefined
-  nodeId: string | undefined
+  node: GraphNode | undefined
+  type: NodeType | undefined
+  now: number
   nameOf: (nodeId: string) => string
   onChoose: (key: string | undefined, attempt?: number) => void
+  /** Absent while the run cannot be made again. */
+  onRerun?: (nodeId: string) => void
 }
 
 const noOutput: Record<StepStatus, string> = {
@@ -28,7 +35,8 @@ const noOutput: Record<StepStatus, string> = {
 }
 
 /** The chosen attempt; with nothing chosen, the run itself. */
-export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
+export function Details({ watched, step, node, type, now, nameOf, onChoose, onRerun }: Props) {
+  const nodeId = node?.id
   const search = useSearch({ from: '/inside/runs/$id' })
   const navigate = useNavigate({ from: '/runs/$id' })
   const { run, rows, view, active } = watched
@@ -47,6 +55,8 @@ export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
   if (nodeId !== undefined) {
     const status = attempt?.status ?? 'pending'
     const error = row?.error ?? attempt?.error ?? null
+    const awaiting = status === 'waiting' ? (attempt?.awaiting ?? row?.awaiting ?? null) : null
+    const items = itemsOf({ runId: run.id, nodeId, type, awaiting, begun: attempt !== undefined, live: active, now })
     return (
       <DataPanel
         title={
@@ -60,12 +70,22 @@ export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
             </ActionIcon>
           </span>
         }
-        tab={search.tab ?? (error ? 'error' : 'output')}
+        tab={search.tab ?? (error ? 'error' : items && status === 'waiting' ? 'items' : 'output')}
         onTab={onTab}
         input={row?.input}
         output={row?.output}
         error={error}
-        noOutput={noOutput[status]}
+        noOutput={awaiting ? <Answer runId={run.id} nodeId={nodeId} awaiting={awaiting} now={now} /> : noOutput[status]}
+        items={items}
+        tools={
+          onRerun &&
+          attempt &&
+          !type?.trigger && (
+            <Button variant="subtle" size="compact-sm" onClick={() => onRerun(nodeId)}>
+              Run again from here
+            </Button>
+          )
+        }
         lines={lines}
         live={active}
         attempts={step?.attempts.map((one) => one.attempt)}
@@ -82,6 +102,7 @@ export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
       onTab={onTab}
       input={run.input}
       output={run.output}
+      response={run.response}
       error={run.error}
       origin={
         failed !== undefined && (
@@ -96,4 +117,21 @@ export function Details({ watched, step, nodeId, nameOf, onChoose }: Props) {
       nameOf={nameOf}
     />
   )
+}
+
+type ItemsOf = {
+  runId: string
+  nodeId: string
+  type: NodeType | undefined
+  awaiting: Awaiting | null
+  begun: boolean
+  live: boolean
+  now: number
+}
+
+/** A step that starts runs shows them; a call starts one, a map one for each item. */
+function itemsOf({ type, awaiting, begun, ...rest }: ItemsOf): { title: string; panel: ReactNode } | undefined {
+  if (!begun || !startsRuns(type)) return undefined
+  const total = awaiting?.kind === 'children' ? (awaiting.total ?? null) : null
+  return { title: bodyParam(type) === null ? 'Run' : 'Items', panel: <Items {...rest} total={total} /> }
 }

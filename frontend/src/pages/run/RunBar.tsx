@@ -1,28 +1,46 @@
 import { Button } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconBan, IconPencil, IconPlayerPlayFilled } from '@tabler/icons-react'
-import { useMutation } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
+import {
+  IconArrowDown,
+  IconArrowUp,
+  IconBan,
+  IconPencil,
+  IconPlayerPause,
+  IconPlayerPlay,
+  IconPlayerPlayFilled,
+  type Icon,
+} from '@tabler/icons-react'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 
 import { runCan } from '../../api/can'
 import { errorText } from '../../api/client'
 import type { Connection } from '../../api/events'
-import { cancelRun, startRun } from '../../api/queries'
-import type { Run } from '../../api/types'
+import { cancelRun } from '../../api/queries'
+import { pauseRun, resumeRun } from '../../api/runQueries'
+import type { Priority, Run } from '../../api/types'
 import { StateBadge } from '../../ui/StateBadge'
 import { pages } from '../../util/paths'
-import { randomKey } from '../../util/random'
 import { formatDuration, formatFull } from '../../util/time'
 
-type Props = { run: Run; connection: Connection; cancelling: boolean; now: number }
+import type { Ancestor } from './load'
+
+type Props = {
+  run: Run
+  /** The runs around it, outermost first. */
+  ancestors: Ancestor[]
+  connection: Connection
+  cancelling: boolean
+  now: number
+  onRerun: () => void
+}
 
 const words: Partial<Record<Connection, string>> = {
   lost: 'Connection lost, trying again…',
   refused: 'Not live: reload to see news',
 }
 
-export function RunBar({ run, connection, cancelling, now }: Props) {
+export function RunBar({ run, ancestors, connection, cancelling, now, onRerun }: Props) {
   const cancel = useMutation({
     mutationFn: () => cancelRun(run.id),
     onError: (error) => notifications.show({ color: 'red', title: 'Not cancelled', message: errorText(error) }),
@@ -37,20 +55,33 @@ export function RunBar({ run, connection, cancelling, now }: Props) {
         Runs
       </Link>
       <span className="dim wide-only">/</span>
-      <h1 className="bar-title clip">{run.workflow_name}</h1>
+      {ancestors.map((one) => (
+        <Around key={one.run.id} ancestor={one} />
+      ))}
+      <h1 className="bar-title clip">{titleOf(run, ancestors)}</h1>
       <span className="chip wide-only">v{run.version}</span>
       <span data-testid="run-status">
         <StateBadge state={run.status} />
       </span>
+      {run.paused_at && runCan.progress(run.status) && <StateBadge state="paused" />}
+      <PriorityChip priority={run.priority} />
       {took && <span className="num dim nowrap">{took}</span>}
       <span className="dim wide-only clip" title={run.id}>
         {formatFull(run.started_at ?? run.created_at)}, {run.trigger}
       </span>
+      {run.origin_run_id && (
+        <Link to="/runs/$id" params={{ id: run.origin_run_id }} search={{}} className="crumb wide-only">
+          repeats an earlier run
+        </Link>
+      )}
       {words[connection] && <span className="save-state is-dirty">{words[connection]}</span>}
       <span className="grow" />
+      <PauseButton run={run} disabled={asked} />
       {runCan.progress(run.status) && (
         <Button
           variant="default"
+          className="icon-on-phone"
+          aria-label={asked ? 'Cancelling' : 'Cancel'}
           leftSection={<IconBan size={15} />}
           disabled={asked || !runCan.cancel(run)}
           loading={cancel.isPending}
@@ -68,29 +99,88 @@ export function RunBar({ run, connection, cancelling, now }: Props) {
       >
         Edit
       </Button>
-      {!runCan.progress(run.status) && <RunAgain run={run} />}
+      {runCan.rerun(run) && (
+        <Button
+          className="icon-on-phone"
+          aria-label="Run again"
+          leftSection={<IconPlayerPlayFilled size={14} />}
+          onClick={onRerun}
+        >
+          Run again
+        </Button>
+      )}
     </header>
   )
 }
 
-/** The same version with the same input, as a run of its own. */
-function RunAgain({ run }: { run: Run }) {
-  const navigate = useNavigate()
-  const [key] = useState(randomKey)
-  const again = useMutation({
-    mutationFn: () => startRun(run.workflow_id, { input: run.input, version: run.version }, key),
-    onSuccess: ({ id }) => navigate({ to: '/runs/$id', params: { id }, search: {} }),
-    onError: (error) => notifications.show({ color: 'red', title: 'Not started', message: errorText(error) }),
+/** A run inside another is known by its place there; one that a step called also by its workflow. */
+function titleOf(run: Run, ancestors: Ancestor[]): string {
+  const around = ancestors.at(-1)
+  return around && around.run.workflow_id === run.workflow_id ? `Item ${around.index}` : run.workflow_name
+}
+
+function Around({ ancestor: { run, nodeId, nodeTitle } }: { ancestor: Ancestor }) {
+  const to = { to: '/runs/$id', params: { id: run.id } } as const
+  return (
+    <>
+      {!run.parent && (
+        <>
+          <Link {...to} search={{}} className="crumb wide-only clip">
+            {run.workflow_name}
+          </Link>
+          <span className="dim wide-only">/</span>
+        </>
+      )}
+      <Link {...to} search={{ step: nodeId, tab: 'items' }} className="crumb clip">
+        {nodeTitle}
+      </Link>
+      <span className="dim">/</span>
+    </>
+  )
+}
+
+const priorities: Record<Priority, { icon: Icon; label: string } | null> = {
+  high: { icon: IconArrowUp, label: 'High priority' },
+  normal: null,
+  low: { icon: IconArrowDown, label: 'Low priority' },
+}
+
+/** Only what is not usual is said. */
+function PriorityChip({ priority }: { priority: Priority }) {
+  const look = priorities[priority]
+  if (!look) return null
+  const { icon: Shape, label } = look
+  return (
+    <span className="chip chip-icon" title={label}>
+      <Shape size={12} aria-hidden /> {priority}
+      <span className="unseen"> priority</span>
+    </span>
+  )
+}
+
+function PauseButton({ run, disabled }: { run: Run; disabled: boolean }) {
+  const client = useQueryClient()
+  const resume = runCan.resume(run)
+  const act = useMutation({
+    mutationFn: () => (resume ? resumeRun(run.id) : pauseRun(run.id)),
+    onSuccess: () => client.invalidateQueries({ queryKey: ['run', run.id] }),
+    onError: (error) =>
+      notifications.show({ color: 'red', title: resume ? 'Not resumed' : 'Not paused', message: errorText(error) }),
   })
+  if (!resume && !runCan.pause(run)) return null
+  const label = resume ? 'Resume' : 'Pause'
   return (
     <Button
+      variant="default"
       className="icon-on-phone"
-      aria-label="Run again"
-      leftSection={<IconPlayerPlayFilled size={14} />}
-      loading={again.isPending}
-      onClick={() => again.mutate()}
+      aria-label={label}
+      title={resume ? undefined : 'What is under way ends; no further step begins'}
+      leftSection={resume ? <IconPlayerPlay size={15} /> : <IconPlayerPause size={15} />}
+      loading={act.isPending}
+      disabled={disabled}
+      onClick={() => act.mutate()}
     >
-      Run again
+      {label}
     </Button>
   )
 }

@@ -16,6 +16,8 @@ const attempt = (nodeId: string, status: StepStatus, more: Partial<Attempt> = {}
   wakeAt: null,
   willRetry: false,
   error: null,
+  awaiting: null,
+  kept: false,
   ...more,
 })
 

@@ -14,13 +14,15 @@ const weight: Record<State, number> = {
   failed: 5,
   waiting: 4,
   cancelled: 3,
+  paused: 3,
   completed: 2,
+  kept: 2,
   skipped: 1,
   pending: 0,
 }
 
 /** A failed attempt that another will follow is a step that is being retried. */
-export const stateOf = ({ last }: StepView): State => (last.willRetry ? 'retrying' : last.status)
+export const stateOf = ({ last }: StepView): State => (last.willRetry ? 'retrying' : last.kept ? 'kept' : last.status)
 
 /** A node that has no step yet is pending while the run goes on; once it has ended, nothing is claimed about it. */
 export function marksOf(graph: Graph, steps: StepView[], now: number, active: boolean): Map<string, Mark> {
@@ -71,7 +73,7 @@ function itemsLine(steps: StepView[]): string {
 function attemptLine({ attempts, last }: StepView, now: number): string {
   const left = last.status === 'waiting' && last.wakeAt !== null && last.wakeAt > now ? last.wakeAt - now : null
   const parts = [
-    tookOf(last, now),
+    last.kept ? 'from the run before' : tookOf(last, now),
     left !== null && `${formatDuration(left)} to go`,
     attempts.length > 1 && `attempt ${last.attempt}`,
   ]

@@ -15,6 +15,8 @@ export type Watched = {
   view: RunView
   connection: LiveRun['connection']
   active: boolean
+  /** Changes when the run has news. */
+  moment: string
 }
 
 const noRows: StepRow[] = []
@@ -27,11 +29,12 @@ export function useRun(first: Run): Watched {
   // Keyed by what has happened: each new fact asks again, and the answer before stays on screen meanwhile.
   const fresh = { placeholderData: keepPreviousData, gcTime: 0 }
   const rows = useQuery({ ...stepsQuery(first.id, `${changes} ${ended}`), ...fresh })
-  const stored = useQuery({ ...runQuery(first.id, `${view.status} ${view.cancelling}`), ...fresh })
+  const told = `${view.status} ${view.cancelling} ${view.paused}`
+  const stored = useQuery({ ...runQuery(first.id, told), ...fresh })
   const run = stored.data ?? first
   const steps = useMemo(() => toSteps(mergeRows(view, rows.data ?? noRows)), [view, rows.data])
-  const told = runCan.progress(run.status) ? (view.status ?? run.status) : run.status
-  const status = told === 'running' && isWaiting(steps) ? 'waiting' : told
+  const known = runCan.progress(run.status) ? (view.status ?? run.status) : run.status
+  const status = known === 'running' && isWaiting(steps) ? 'waiting' : known
   return {
     run: { ...run, status, error: run.error ?? view.error },
     rows: rows.data ?? noRows,
@@ -39,5 +42,6 @@ export function useRun(first: Run): Watched {
     view,
     connection,
     active: runCan.progress(status),
+    moment: `${told} ${changes}`,
   }
 }
