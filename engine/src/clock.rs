@@ -50,6 +50,12 @@ pub fn monotonic() -> Instant {
     Instant::now()
 }
 
+/// A pause, longer or shorter by up to a fifth, so that many processes do not do the same at the same moment.
+pub(crate) fn spread(pause: Duration) -> Duration {
+    let spread = new_uuid().as_u64_pair().1 % 400;
+    pause.mul_f64(0.8 + spread as f64 / 1000.0)
+}
+
 /// A fresh UUID that sorts by the time it was made.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
 pub fn new_uuid() -> Uuid {

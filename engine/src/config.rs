@@ -2,6 +2,18 @@
 
 use std::time::Duration;
 
+/// What tells workers where to look. It only saves time: whatever it loses is found by looking.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum QueueConfig {
+    /// Channels inside this process.
+    #[default]
+    Memory,
+    /// A Redis, by its URL, over which several processes tell each other.
+    Redis(String),
+    /// Nobody tells anybody: each process finds by looking what it can do.
+    None,
+}
+
 /// The settings of a process's engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
@@ -17,6 +29,8 @@ pub struct EngineConfig {
     pub max_runs: usize,
     /// Whether this process works on runs, or only accepts them.
     pub works: bool,
+    /// What tells workers, here and in other processes, where to look.
+    pub queue: QueueConfig,
     /// Whether no other process uses the database: then every other worker on its list is dead.
     pub exclusive: bool,
 }
@@ -30,6 +44,7 @@ impl Default for EngineConfig {
             lane_slots: 4,
             max_runs: 4_096,
             works: true,
+            queue: QueueConfig::Memory,
             exclusive: false,
         }
     }

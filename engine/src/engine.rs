@@ -17,12 +17,17 @@ use crate::{
     executor::storable,
     feed::{self, FeedEvent},
     owner::{Owner, Waiting},
-    queue::{Hint, Priority, Queue, Receivers},
+    queue::{Hint, Link, Priority, Queue, Receivers},
     record::RunRecord,
     shared::Shared,
     store::{Store, inbox::Message},
     worker::Worker,
 };
+
+/// How soon a caller who waits for a run looks again when nobody rings; it doubles up to the longest.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+/// The longest such wait.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 /// A process's engine. Cheap to clone.
 #[derive(Clone)]
@@ -89,16 +94,21 @@ impl Engine {
         if config.exclusive {
             store.forget_all_workers().await?;
         }
-        let (queue, receivers) = Queue::memory();
+        let (queue, receivers, link) = Queue::open(&config.queue)?;
         let shared = Arc::new(Shared::new(store, catalog, evaluate, secrets, queue, config).await?);
         shared.beat().await?;
         let worker = Arc::new(Worker::new(shared.clone()));
         let engine = Self { shared, worker, tasks: TaskTracker::new() };
-        engine.work(receivers);
+        engine.work(receivers, link);
         Ok(engine)
     }
 
-    fn work(&self, receivers: Receivers) {
+    fn work(&self, receivers: Receivers, link: Option<Link>) {
+        if let Some(link) = link {
+            let (listener, watcher) = (self.shared.clone(), self.shared.hints.clone());
+            let stop = self.shared.left.clone();
+            self.tasks.spawn(link.run(move |heard| listener.hear(heard), move || watcher.watched(), stop));
+        }
         if self.shared.config.works {
             self.tasks.spawn(self.worker.clone().work(receivers));
         }
@@ -108,6 +118,16 @@ impl Engine {
     /// The database.
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// Whether this process can do its work now: the database answers and, when it works on runs, has heard from it lately.
+    ///
+    /// # Errors
+    /// `Busy` when the process leaves or cannot work now, `Storage` when the database does not answer.
+    pub async fn check_ready(&self) -> Result<()> {
+        self.shared.store.now().await?;
+        let works = !self.shared.config.works || self.shared.is_trusted();
+        if works && !self.shared.is_leaving() { Ok(()) } else { Err(Error::Busy) }
     }
 
     /// The kinds of nodes.
@@ -167,6 +187,8 @@ impl Engine {
     async fn wait_for(&self, workspace: WorkspaceId, run: RunId, limit: Duration) -> Result<RunRecord> {
         let watch = self.shared.hints.watch(run);
         let until = clock::monotonic() + limit;
+        // Most runs are over soon, and nobody may say so.
+        let mut look = FIRST_LOOK;
         loop {
             let rung = watch.rung();
             let record = self.shared.store.run(workspace, run).await?;
@@ -174,7 +196,8 @@ impl Engine {
             if record.status.is_terminal() || left.is_zero() {
                 return Ok(record);
             }
-            let _ = tokio::time::timeout(left.min(Duration::from_secs(1)), rung).await;
+            let _ = tokio::time::timeout(left.min(look), rung).await;
+            look = (look * 2).min(LONGEST_LOOK);
         }
     }
 
@@ -265,7 +288,7 @@ impl Engine {
         let run = record.id;
         let delta = Delta::of_run(run, Guard::New(Box::new(row)), 0, RunPatch::default());
         self.shared.committer.commit(delta).await?;
-        self.shared.queue.push(Hint::Run(run), Priority::Normal);
+        self.shared.queue.offer(Hint::Run(run), Priority::Normal);
         Ok(Started { record, is_new: true, ended: None })
     }
 

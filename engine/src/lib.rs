@@ -29,7 +29,7 @@ mod worker;
 
 pub use crate::{
     clock::Clock,
-    config::EngineConfig,
+    config::{EngineConfig, QueueConfig},
     engine::{Dedupe, Engine, NewRun, Started},
     error::{Error, Result},
     feed::FeedEvent,

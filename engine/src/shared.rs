@@ -21,7 +21,7 @@ use crate::{
     error::Result,
     executor::Executor,
     hints::Hints,
-    queue::{Hint, Priority, Queue, StepRef},
+    queue::{Bell, Heard, Hint, Priority, Queue, StepRef},
     store::Store,
 };
 
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     beaten: Mutex<Instant>,
     /// How often the heartbeat was silent for so long that others may have taken over what is owned here.
     lapses: AtomicU64,
+    /// Rings when there is more to find than the sweeper knows.
+    pub(crate) sweep_now: Notify,
     live: Mutex<HashMap<RunId, Arc<Notify>>>,
     steps: Mutex<HashMap<StepRef, Arc<Execution>>>,
 }
@@ -62,7 +64,7 @@ impl Shared {
         queue: Queue,
         config: EngineConfig,
     ) -> Result<Self> {
-        let hints = Arc::new(Hints::default());
+        let hints = Arc::new(Hints::new(queue.clone()));
         let clock = Clock::default();
         let trust = if config.exclusive { FOR_EVER } else { TRUST };
         Ok(Self {
@@ -80,6 +82,7 @@ impl Shared {
             left: CancellationToken::new(),
             beaten: Mutex::new(clock::monotonic()),
             lapses: AtomicU64::new(0),
+            sweep_now: Notify::new(),
             live: Mutex::default(),
             steps: Mutex::default(),
         })
@@ -159,10 +162,21 @@ impl Shared {
         lock(&self.steps).contains_key(step)
     }
 
-    /// Says that there is something in a run's inbox.
+    /// Says that there is something in a run's inbox: to its owner, wherever that is, or else to whoever may own it now.
     pub(crate) fn call(&self, run: RunId) {
         if !self.ring_owner(run) {
-            self.queue.push(Hint::Run(run), Priority::High);
+            self.queue.tell(Bell::Owner(run));
+            self.queue.offer(Hint::Run(run), Priority::High);
+        }
+    }
+
+    /// Takes note of what came over the queue beside hints.
+    pub(crate) fn hear(&self, heard: Heard) {
+        match heard {
+            Heard::Bell(Bell::Owner(run)) => drop(self.ring_owner(run)),
+            Heard::Bell(Bell::Watched(run)) => self.hints.note_watched_elsewhere(run),
+            Heard::Bell(Bell::News(run)) => self.hints.ring_here(run),
+            Heard::Lost => self.sweep_now.notify_one(),
         }
     }
 

@@ -13,24 +13,37 @@ use crate::{
 
 /// The most runs and steps that are found at once, oldest first.
 const BATCH: u64 = 200;
+/// The pause when there is more to find.
+const MORE: Duration = Duration::from_millis(100);
 /// Sweeps between two looks at what nobody will ask for again.
 const TIDY_EVERY: u32 = 100;
 
 /// Looks every few moments until the process leaves.
 pub(crate) async fn sweep(shared: &Arc<Shared>) {
     for round in 0_u32.. {
-        if let Err(fault) = run_once(shared, round).await {
+        let found_all = run_once(shared, round).await.unwrap_or_else(|fault| {
             tracing::warn!(%fault, "a sweep failed; the next one will find the same");
-        }
+            true
+        });
+        let pause = async {
+            tokio::time::sleep(clock::spread(if found_all { shared.config.sweep } else { MORE })).await;
+            // What was found last is not taken up yet, and would only be found again.
+            while !found_all && !shared.queue.is_drained() {
+                tokio::time::sleep(MORE).await;
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(pause(shared.config.sweep)) => {}
+            () = pause => {}
+            () = shared.sweep_now.notified() => {}
             () = shared.leaving.cancelled() => return,
         }
     }
 }
 
-async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<()> {
+/// Whether everything was found that there is to do.
+async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<bool> {
     let found = shared.store.find_work(shared.config.lease, BATCH).await?;
+    let found_all = (found.runs.len() as u64) < BATCH;
     for run in found.runs {
         shared.queue.push(Hint::Run(run), Priority::Low);
     }
@@ -42,7 +55,7 @@ async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<()> {
         shared.store.forget_silent_workers(shared.config.lease).await?;
         shared.store.forget_late_messages().await?;
     }
-    Ok(())
+    Ok(found_all)
 }
 
 /// Rings owners whose runs were called by other processes, and takes up again what this worker owns and lost track of: the
@@ -59,10 +72,4 @@ async fn look_after_own(shared: &Arc<Shared>) -> Result<()> {
         shared.queue.push(Hint::Step(step), Priority::Low);
     }
     Ok(())
-}
-
-/// The pause, longer or shorter by up to a fifth, so that many processes do not look at the same moment.
-fn pause(every: Duration) -> Duration {
-    let spread = clock::new_uuid().as_u64_pair().1 % 400;
-    every.mul_f64(0.8 + spread as f64 / 1000.0)
 }

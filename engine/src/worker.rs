@@ -16,7 +16,7 @@ use crate::{
     committer::{Delta, Guard, RunPatch},
     error::{Error, Result},
     owner::{Ended, Loaded, Owner},
-    queue::{Hint, Limits, Priority, Receivers},
+    queue::{Bell, Hint, Limits, Priority, Receivers},
     shared::{Shared, lock},
     sweeper,
 };
@@ -73,8 +73,14 @@ impl Worker {
     /// Says that someone wants a run to stop. That needs no room: one that is not owned is taken up at once.
     pub(crate) fn call(&self, run: RunId) {
         let shared = self.shared.clone();
-        if !shared.ring_owner(run) && shared.config.works {
+        if shared.ring_owner(run) {
+            return;
+        }
+        shared.queue.tell(Bell::Owner(run));
+        if shared.config.works {
             tokio::spawn(async move { own(&shared, run, None).await });
+        } else {
+            shared.queue.offer(Hint::Run(run), Priority::High);
         }
     }
 
@@ -139,6 +145,10 @@ async fn own(shared: &Arc<Shared>, run: RunId, prepared: Option<Owner>) {
         };
     }
     drop(live);
+    if shared.is_leaving() {
+        // What is handed back need not wait to be found.
+        return shared.queue.offer(Hint::Run(run), Priority::High);
+    }
     // A message may have come while the run was let go of.
     if parked && shared.store.messages(run).await.is_ok_and(|messages| !messages.is_empty()) {
         shared.call(run);

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     executor::Executed,
     owner::{Attempt, Loaded, Surroundings, about, admitted},
-    queue::StepRef,
+    queue::{Hint, Priority, StepRef},
     shared::{LiveStep, Shared},
     store::{
         inbox::{Answer, Report},
@@ -167,8 +167,11 @@ async fn send(shared: &Arc<Shared>, step: &StepRef, epoch: i64, report: Report) 
 }
 
 async fn hand_back(shared: &Shared, step: &StepRef, epoch: i64) {
-    if let Err(fault) = shared.store.release_step(step, epoch).await {
-        tracing::warn!(run = %step.run, node = %step.node, %fault, "the step was not handed back; its lease will run out");
+    match shared.store.release_step(step, epoch).await {
+        Ok(()) => shared.queue.offer(Hint::Step(step.clone()), Priority::High),
+        Err(fault) => {
+            tracing::warn!(run = %step.run, node = %step.node, %fault, "the step was not handed back; its lease will run out");
+        }
     }
 }
 
