@@ -178,8 +178,10 @@ impl Graph {
         problems.extend(check::settings(document));
         problems.extend(check::nodes(document, catalog));
         problems.extend(check::edges(document, catalog));
-        problems.extend(check::reachable(document, catalog, &net));
-        problems.extend(around.into_iter().flat_map(|_| body::triggers(document, catalog)));
+        problems.extend(match around {
+            None => check::reachable(document, catalog, &net),
+            Some(_) => body::misplaced(document, catalog),
+        });
         let order = match ordered(document, &net) {
             Ok(order) => order,
             Err(cycles) => {

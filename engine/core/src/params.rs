@@ -49,6 +49,7 @@ fn check_object(schema: &Value, object: &Map<String, Value>, at: &str, scripts: 
             problems.push(problem("missing_parameter", join(at, name), "is required".to_owned()));
         }
     }
+    check_alternatives(schema, object, at, problems);
     for (name, value) in object {
         let field = join(at, name);
         match (fields.get(name), &schema["additionalProperties"]) {
@@ -64,6 +65,28 @@ fn check_object(schema: &Value, object: &Map<String, Value>, at: &str, scripts: 
                 problems.push(problem("unknown_parameter", field, format!("is not a parameter here; known are: {known}")));
             }
         }
+    }
+}
+
+/// A `oneOf` of nothing but `required`: exactly one of these parameters is given.
+fn check_alternatives(schema: &Value, object: &Map<String, Value>, at: &str, problems: &mut Vec<ParamsProblem>) {
+    let bare = schema["oneOf"].as_array().into_iter().flatten().filter(|one| one.get("properties").is_none());
+    let alternatives: Vec<&str> = bare.filter_map(|one| one["required"][0].as_str()).collect();
+    let is_given = |name: &&&str| object.get(**name).is_some_and(|value| !value.is_null() && value != "");
+    let given: Vec<&str> = alternatives.iter().filter(is_given).copied().collect();
+    match (alternatives.as_slice(), given.as_slice()) {
+        ([first, others @ ..], []) => {
+            let others = others.iter().map(|name| format!("or `{name}` ")).collect::<String>();
+            problems.push(problem("missing_parameter", join(at, first), format!("{others}is required")));
+        }
+        (_, [first, second, ..]) => {
+            problems.push(problem(
+                "invalid_parameter",
+                join(at, second),
+                format!("cannot stand beside `{first}`; remove one of them"),
+            ));
+        }
+        _ => {}
     }
 }
 
@@ -269,6 +292,26 @@ mod tests {
         assert_eq!(codes(json!({"value": 1, "text": ""})), 1);
         assert_eq!(codes(json!({"value": 1, "text": null})), 1);
         assert_eq!(codes(json!({"text": "a"})), 1);
+    }
+
+    #[test]
+    fn of_alternatives_exactly_one_is_given() {
+        #[derive(Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is used")]
+        #[schemars(extend("oneOf" = [{"required": ["body"]}, {"required": ["workflow"]}]))]
+        struct Each {
+            body: Option<Value>,
+            workflow: Option<String>,
+        }
+        let told = |params: Value| {
+            let problems = Schema::of::<Each>().check(params.as_object().unwrap(), &[]);
+            problems.into_iter().map(|problem| format!("{} {}", problem.field, problem.message)).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(told(json!({"body": {}})), "");
+        assert_eq!(told(json!({"body": "", "workflow": "{{ x }}"})), "");
+        assert_eq!(told(json!({"workflow": null})), "body `body` or `workflow` is required");
+        let both = "workflow `workflow` cannot stand beside `body`; remove one of them";
+        assert_eq!(told(json!({"workflow": "Hello", "body": {}})), both);
     }
 
     #[test]

@@ -77,8 +77,8 @@ fn unknown_type() {
     check(
         json!({ "nodes": [node("a", "sett"), node("b", "")] }),
         expect![[r#"
-            unknown_type @ a.type: there is no node type `sett`; known are: trigger.manual, trigger.webhook, set, condition, save, command, fetch
-            unknown_type @ b.type: there is no node type ``; known are: trigger.manual, trigger.webhook, set, condition, save, command, fetch
+            unknown_type @ a.type: there is no node type `sett`; known are: trigger.manual, trigger.webhook, set, condition, save, command, approval, switch, map, respond, fetch
+            unknown_type @ b.type: there is no node type ``; known are: trigger.manual, trigger.webhook, set, condition, save, command, approval, switch, map, respond, fetch
         "#]],
     );
 }
@@ -192,7 +192,7 @@ fn edges_by_two_ports_of_an_unknown_type_are_not_duplicates() {
     check(
         json!({ "nodes": [node("a", "branch"), node("b", "set")], "edges": edges }),
         expect![[r#"
-            unknown_type @ a.type: there is no node type `branch`; known are: trigger.manual, trigger.webhook, set, condition, save, command, fetch
+            unknown_type @ a.type: there is no node type `branch`; known are: trigger.manual, trigger.webhook, set, condition, save, command, approval, switch, map, respond, fetch
         "#]],
     );
 }
@@ -302,7 +302,7 @@ fn a_cycle_does_not_hide_other_problems() {
     check(
         json!({ "nodes": nodes, "edges": [edge("t", "a"), edge("a", "b"), edge("b", "a")] }),
         expect![[r#"
-            unknown_type @ a.type: there is no node type `sett`; known are: trigger.manual, trigger.webhook, set, condition, save, command, fetch
+            unknown_type @ a.type: there is no node type `sett`; known are: trigger.manual, trigger.webhook, set, condition, save, command, approval, switch, map, respond, fetch
             missing_parameter @ lost.params.url: `url` is required
             unreachable_node @ lost: no trigger leads to `lost`; connect it or remove it
             cycle @ a: these nodes wait for each other: a, b; remove one of the edges between them

@@ -3,6 +3,7 @@
 use crate::graph::{Graph, StepIx};
 
 /// For every step the steps before it, a bit each: 12 MB for the largest graph, and an edge costs a pass over one row.
+#[derive(Debug)]
 pub(super) struct Before {
     /// The length of a row.
     words: usize,

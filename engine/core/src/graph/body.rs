@@ -1,90 +1,116 @@
 //! Graphs within a node's parameters: compiled like any other, and they may also read what comes before the node that holds
 //! them.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     catalog::Catalog,
-    document::Document,
-    graph::{Graph, OuterReads, Param, StepIx, before::Before},
+    document::{Document, NodeDocument},
+    graph::{Graph, OuterReads, Param, StepIx, StepSpec, before::Before},
     id::NodeId,
-    problem::{Problem, short},
+    problem::Problem,
 };
 
 /// How deep graphs may stand within graphs.
 const DEEPEST: usize = 4;
+/// The most that is told of why a graph cannot be read, in characters: it repeats what it met.
+const LONGEST_FAULT: usize = 200;
 
-/// What a body may refer to around it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Around {
-    names: HashSet<NodeId>,
-    depth: usize,
+/// Where a body stands, and so what it may refer to around it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'g> {
+    graph: &'g Graph,
+    holder: StepIx,
+    before: &'g Before,
+    outer: Option<&'g Around<'g>>,
 }
 
-impl Around {
+impl Around<'_> {
+    /// Whether this step comes before the body. Of two with one name the nearer one counts.
     pub(super) fn knows(&self, node: &NodeId) -> bool {
-        self.names.contains(node)
+        match self.graph.find(node) {
+            Some(step) => self.before.contains(step, self.holder),
+            None => self.outer.is_some_and(|outer| outer.knows(node)),
+        }
+    }
+
+    /// Whether there is such a step at all, at whatever place.
+    pub(super) fn has(&self, node: &NodeId) -> bool {
+        self.graph.find(node).is_some() || self.outer.is_some_and(|outer| outer.has(node))
+    }
+
+    fn depth(&self) -> usize {
+        1 + self.outer.map_or(0, Self::depth)
     }
 }
 
-/// A run begins by a trigger, an item does not.
-pub(super) fn triggers(document: &Document, catalog: &Catalog) -> Vec<Problem> {
-    let is_trigger = |kind: &str| catalog.get(kind).is_some_and(|kind| kind.spec.is_trigger());
-    let triggers = document.nodes.iter().filter(|node| is_trigger(&node.kind));
-    let message = "a graph within a node begins with its items and has no trigger; remove it";
-    triggers.map(|node| Problem::node("trigger_in_body", &node.id, message)).collect()
+/// What has no meaning in a body: its run begins with an item and answers to the step that holds it.
+pub(super) fn misplaced(document: &Document, catalog: &Catalog) -> Vec<Problem> {
+    let problem = |node: &NodeDocument| {
+        let spec = catalog.get(&node.kind)?.spec;
+        let (code, message) = if spec.is_trigger() {
+            ("trigger_in_body", "a graph within a node begins with its items and has no trigger; remove it")
+        } else if spec.responds {
+            ("respond_in_body", "a graph within a node answers nobody; answer after the node that holds it")
+        } else {
+            return None;
+        };
+        Some(Problem::node(code, &node.id, message))
+    };
+    document.nodes.iter().filter_map(problem).collect()
 }
 
 /// Compiles the graphs in the parameters of a graph's nodes, and says what is wrong with them.
-pub(super) fn compile_all(graph: &mut Graph, catalog: &Catalog, around: Option<&Around>) -> Vec<Problem> {
-    let holders: Vec<StepIx> = graph.steps().filter(|(_, step)| step.kind.spec.body.is_some()).map(|(ix, _)| ix).collect();
+pub(super) fn compile_all(graph: &mut Graph, catalog: &Catalog, outer: Option<&Around>) -> Vec<Problem> {
+    let holders: Vec<(StepIx, Value)> = graph.steps().filter_map(|(ix, step)| Some((ix, held(step)?.clone()))).collect();
     if holders.is_empty() {
         return Vec::new();
     }
     let before = Before::of(graph);
+    let compile = |(holder, value): (StepIx, Value)| {
+        let around = Around { graph, holder, before: &before, outer };
+        (holder, compile(&value, catalog, &around))
+    };
+    let compiled: Vec<_> = holders.into_iter().map(compile).collect();
     let mut problems = Vec::new();
-    for holder in holders {
-        match compile(graph, holder, catalog, &surroundings(graph, holder, &before, around)) {
-            Ok(Some(body)) => {
+    for (holder, body) in compiled {
+        match body {
+            Ok(body) => {
                 pass_on(graph, &body);
                 graph.steps[holder.index()].body = Some(Arc::new(body));
             }
-            Ok(None) => {}
-            Err(found) => problems.extend(found.into_iter().map(|problem| within(&graph.step(holder).id, problem))),
+            Err(found) => problems.extend(found.into_iter().map(|problem| within(graph.step(holder), problem))),
         }
     }
     problems
 }
 
-fn surroundings(graph: &Graph, holder: StepIx, before: &Before, around: Option<&Around>) -> Around {
-    let earlier = graph.steps().filter(|(ix, _)| before.contains(*ix, holder)).map(|(_, step)| step.id.clone());
-    let outside = around.map(|around| around.names.clone()).unwrap_or_default();
-    Around { names: earlier.chain(outside).collect(), depth: around.map_or(0, |around| around.depth) + 1 }
+/// The graph in a step's parameters; a field that was left empty holds none.
+fn held(step: &StepSpec) -> Option<&Value> {
+    let (_, param) = step.params.iter().find(|(name, _)| step.kind.spec.body == Some(name))?;
+    match param {
+        Param::Script(value) => Some(value).filter(|value| !value.is_null() && *value != ""),
+        _ => None,
+    }
 }
 
-fn compile(graph: &Graph, holder: StepIx, catalog: &Catalog, around: &Around) -> Result<Option<Graph>, Vec<Problem>> {
-    let step = graph.step(holder);
-    let param = |(name, param): &(String, Param)| match param {
-        Param::Script(value) if step.kind.spec.body == Some(name) && !value.is_null() => Some(value.clone()),
-        _ => None,
-    };
-    let Some(value) = step.params.iter().find_map(param) else { return Ok(None) };
-    if around.depth > DEEPEST {
+fn compile(value: &Value, catalog: &Catalog, around: &Around) -> Result<Graph, Vec<Problem>> {
+    if around.depth() > DEEPEST {
         return Err(vec![Problem::document("limit_exceeded", format!("graphs may stand at most {DEEPEST} deep in each other"))]);
     }
-    let document = document(&value).map_err(|problem| vec![problem])?;
-    Graph::compile_within(&document, catalog, Some(around)).map(Some)
+    let document = document(value).map_err(|problem| vec![problem])?;
+    Graph::compile_within(&document, catalog, Some(around))
 }
 
 fn document(value: &Value) -> Result<Document, Problem> {
-    Document::deserialize(value)
-        .map_err(|fault| Problem::document("invalid_document", short(&format!("the graph cannot be read: {fault}"))))
+    let problem = |fault: serde_json::Error| {
+        let fault: String = fault.to_string().chars().take(LONGEST_FAULT).collect();
+        Problem::document("invalid_document", format!("the graph cannot be read: {fault}"))
+    };
+    Document::deserialize(value).map_err(problem)
 }
 
 /// What a body reads around the graph that holds it, that graph has to know as well.
@@ -103,14 +129,15 @@ fn pass_on(graph: &mut Graph, body: &Graph) {
 }
 
 /// Says in which node the graph stands that a problem is about.
-fn within(holder: &NodeId, problem: Problem) -> Problem {
-    match (&problem.node_id, problem.edge) {
-        (Some(inner), _) => Problem { node_id: Some(format!("{holder}/{inner}").as_str().into()), ..problem },
-        (None, Some(edge)) => {
-            Problem { node_id: Some(holder.clone()), edge: None, field: Some(format!("params.body.edges.{edge}")), ..problem }
-        }
-        (None, None) => Problem { node_id: Some(holder.clone()), field: Some("params.body".to_owned()), ..problem },
-    }
+fn within(holder: &StepSpec, problem: Problem) -> Problem {
+    let body = format!("params.{}", holder.kind.spec.body.unwrap_or_default());
+    let (node_id, field) = match (&problem.node_id, problem.edge, problem.field) {
+        (Some(inner), _, field) => (format!("{}/{inner}", holder.id).as_str().into(), field),
+        (None, Some(edge), _) => (holder.id.clone(), Some(format!("{body}.edges.{edge}"))),
+        (None, None, Some(field)) => (holder.id.clone(), Some(format!("{body}.{field}"))),
+        (None, None, None) => (holder.id.clone(), Some(body)),
+    };
+    Problem { node_id: Some(node_id), edge: None, field, ..problem }
 }
 
 /// The names that a body reads around it, as its expressions are resolved.

@@ -21,6 +21,8 @@ use crate::{
 const LONGEST_TIMEOUT_S: u64 = 30 * 86_400;
 /// The longest a run can be given: a leap year, in seconds.
 const LONGEST_RUN_S: u64 = 366 * 86_400;
+/// The longest name of a port, in characters.
+const LONGEST_PORT: usize = 64;
 /// The highest limit on what is under way at once.
 const MOST_AT_ONCE: u32 = 10_000;
 
@@ -51,7 +53,7 @@ pub(super) fn settings(document: &Document) -> Vec<Problem> {
     if settings.timeout_s.is_some_and(|s| s == 0 || s > LONGEST_RUN_S) {
         invalid("timeout_s", format!("must be 1 to {LONGEST_RUN_S}"));
     }
-    if let Some((field, message)) = settings.concurrency.as_ref().and_then(concurrency) {
+    if let Some((field, message)) = settings.concurrency.as_ref().and_then(|limit| concurrency(limit, &[Root::Trigger])) {
         invalid(field, message);
     }
     if settings.on_failure.as_ref().is_some_and(|handler| handler.workflow.trim().is_empty()) {
@@ -60,22 +62,20 @@ pub(super) fn settings(document: &Document) -> Vec<Problem> {
     problems
 }
 
-/// What is wrong with a limit, and in which of its fields.
-fn concurrency(limit: &Concurrency) -> Option<(&'static str, String)> {
+/// What is wrong with a limit, and in which of its fields. Its key is read before anything is executed.
+fn concurrency(limit: &Concurrency, roots: &[Root]) -> Option<(&'static str, String)> {
     if limit.limit == 0 || limit.limit > MOST_AT_ONCE {
         return Some(("concurrency.limit", format!("must be 1 to {MOST_AT_ONCE}")));
     }
-    match Template::parse_text(limit.key.as_deref()?) {
-        Err(fault) => Some(("concurrency.key", fault.to_string())),
-        Ok(template) => {
-            let is_plain =
-                |expression: &&Expression| matches!(expression, Expression::Path(Root::Trigger | Root::Workflow | Root::Item, _));
-            let all_plain = template.expressions().iter().all(is_plain);
-            (!all_plain).then(|| {
-                ("concurrency.key", "may hold plain paths into `trigger` and `item`, for example `{{ trigger.repo }}`".to_owned())
-            })
-        }
-    }
+    let template = match Template::parse_text(limit.key.as_deref()?) {
+        Ok(template) => template,
+        Err(fault) => return Some(("concurrency.key", format!("cannot be read: {fault}"))),
+    };
+    let is_known = |expression: &&Expression| matches!(expression, Expression::Path(root, _) if roots.contains(root) || *root == Root::Workflow);
+    let all_known = template.expressions().iter().all(is_known);
+    let known = if roots.contains(&Root::Item) { "`trigger` and `item`" } else { "`trigger`" };
+    let message = || format!("may hold plain paths into {known}, for example `{{{{ trigger.repo }}}}`");
+    (!all_known).then(|| ("concurrency.key", message()))
 }
 
 pub(super) fn nodes(document: &Document, catalog: &Catalog) -> Vec<Problem> {
@@ -113,7 +113,32 @@ fn of_kind<'n>(node: &'n NodeDocument, kind: &'n Kind) -> impl Iterator<Item = P
         .map(|fault| Problem::node(fault.code, &node.id, fault.message).field(format!("params.{}", fault.field)));
     let is_template = |name: &str| !kind.spec.scripts.contains(&name) && kind.spec.body != Some(name);
     let templates = node.params.iter().filter(move |(name, _)| is_template(name));
-    faults.chain(templates.filter_map(|(name, value)| template(node, name, value)))
+    faults.chain(templates.filter_map(|(name, value)| template(node, name, value))).chain(drawn(kind, node))
+}
+
+/// Ports that an author has named must be told apart from each other and from those that the kind has.
+fn drawn<'n>(kind: &Kind, node: &'n NodeDocument) -> Vec<Problem> {
+    let name = kind.spec.ports_from.unwrap_or_default();
+    let entries = node.params.get(name).and_then(Value::as_array).into_iter().flatten().enumerate();
+    let mut taken: HashSet<&'n str> = kind.spec.ports.iter().copied().chain([ERROR_PORT]).collect();
+    let problem = |(at, entry): (usize, &'n Value)| {
+        let port = entry.get("port")?.as_str().filter(|port| !port.is_empty())?;
+        let fault = if !is_port(port) {
+            format!("is no name for a port; use 1 to {LONGEST_PORT} characters without `{{{{`")
+        } else if taken.replace(port).is_some() {
+            format!("is `{port}`, like another port; give it a name of its own")
+        } else {
+            return None;
+        };
+        let field = format!("params.{name}.{at}.port");
+        Some(Problem::node("invalid_parameter", &node.id, format!("`{name}.{at}.port` {fault}")).field(field))
+    };
+    entries.filter_map(problem).collect()
+}
+
+fn is_port(name: &str) -> bool {
+    let is_plain = |c: char| !c.is_control();
+    !name.trim().is_empty() && name.chars().count() <= LONGEST_PORT && name.chars().all(is_plain) && !name.contains("{{")
 }
 
 fn template(node: &NodeDocument, name: &str, value: &Value) -> Option<Problem> {
@@ -138,7 +163,7 @@ fn policy(node: &NodeDocument) -> Vec<Problem> {
     if node.timeout_s.is_some_and(|s| s == 0 || s > LONGEST_TIMEOUT_S) {
         invalid("timeout_s", format!("`timeout_s` must be 1 to {LONGEST_TIMEOUT_S}"));
     }
-    if let Some((field, message)) = node.concurrency.as_ref().and_then(concurrency) {
+    if let Some((field, message)) = node.concurrency.as_ref().and_then(|limit| concurrency(limit, &[Root::Trigger, Root::Item])) {
         invalid(field, format!("`{field}` {message}"));
     }
     problems

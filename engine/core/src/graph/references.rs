@@ -36,7 +36,7 @@ pub(super) fn resolve(graph: &mut Graph, around: Option<&Around>) -> Vec<Problem
 /// What comes to light while references are resolved.
 struct Reading<'r> {
     problems: &'r mut Vec<Problem>,
-    around: Option<&'r Around>,
+    around: Option<&'r Around<'r>>,
     outer: &'r mut Found,
 }
 
@@ -57,7 +57,10 @@ impl Reading<'_> {
                         self.outer.names.insert(id);
                     }
                     _ if !is_certain(param) => all = true,
-                    found => self.problems.push(unknown_reference(step, name, &id, found.is_some())),
+                    found => {
+                        let exists = found.is_some() || self.around.is_some_and(|around| around.has(&id));
+                        self.problems.push(unknown_reference(step, name, &id, exists));
+                    }
                 }
             }
         }

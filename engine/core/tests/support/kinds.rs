@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// `trigger.manual`, `trigger.webhook`, `set`, `condition`, `save`, `command`, `approval`, `switch` and `map`.
+/// `trigger.manual`, `trigger.webhook`, `set`, `condition`, `save`, `command`, `approval`, `switch`, `map` and `respond`.
 pub(crate) fn catalog() -> Catalog {
     Catalog::default()
         .with(Manual)
@@ -20,6 +20,7 @@ pub(crate) fn catalog() -> Catalog {
         .with(Ask)
         .with(Switch)
         .with(Map)
+        .with(Respond)
 }
 
 macro_rules! kinds {
@@ -46,6 +47,7 @@ kinds! {
     Ask(Nothing): NodeSpec { kind: "approval", ports: &["approved", "rejected", "timeout"], ..NodeSpec::BASE };
     Switch(Cases): NodeSpec { kind: "switch", ports: &["default"], ports_from: Some("cases"), ..NodeSpec::BASE };
     Map(Each): NodeSpec { kind: "map", body: Some("body"), ..NodeSpec::BASE };
+    Respond(Nothing): NodeSpec { kind: "respond", responds: true, ..NodeSpec::BASE };
     Condition(Choice): NodeSpec { kind: "condition", ports: &["true", "false"], scripts: &["expression"], ..NodeSpec::BASE };
 }
 
