@@ -6,19 +6,21 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use flowforge_tests::Postgres;
 use rusqlite::{Connection, params};
 
 use crate::load::Load;
 use crate::machine;
-use crate::report::Sample;
+use crate::sample::Sample;
 
-const TIME: Duration = Duration::from_secs(3);
+const TIME: Duration = Duration::from_secs(2);
 
-/// SQLite in WAL mode with synchronous=FULL has one writer; many clients at once are runs that advance in one commit.
-pub(crate) fn sqlite(file: &Path, commits: &[usize], clients: usize) -> Sample {
-    std::fs::remove_file(file).ok();
-    let fsync = machine::fsync_probe(file.parent().expect("a folder"));
-    let connection = Connection::open(file).expect("a database");
+/// SQLite in WAL mode with synchronous=FULL: one writer, one run after the other.
+pub(crate) fn sqlite(folder: &Path, commits: &[usize]) -> Sample {
+    let file = folder.join("limit.db");
+    std::fs::remove_file(&file).ok();
+    let fsync = machine::fsync_probe(folder);
+    let connection = Connection::open(&file).expect("a database");
     connection
         .execute_batch(
             "pragma journal_mode=wal; pragma synchronous=full;
@@ -26,34 +28,32 @@ pub(crate) fn sqlite(file: &Path, commits: &[usize], clients: usize) -> Sample {
              create table steps (run integer, seq integer, status text not null, output text, primary key (run, seq)) without rowid;",
         )
         .expect("tables");
-    let (began, mut load, mut next) = (Instant::now(), Load::default(), 0);
+    let before = machine::cpu(std::process::id());
+    let (began, mut load) = (Instant::now(), Load::default());
     while began.elapsed() < TIME {
-        let cycle = Instant::now();
-        write_runs(&connection, next..next + clients as i64, commits);
-        next += clients as i64;
-        load.times.extend(std::iter::repeat_n(cycle.elapsed(), clients));
+        let one = Instant::now();
+        write_run(&connection, load.times.len() as i64, commits);
+        load.times.push(one.elapsed());
     }
     load.total = began.elapsed();
-    Sample::new(load, None, fsync)
+    Sample::new(load, machine::cpu(std::process::id()).saturating_sub(before), fsync)
 }
 
-fn write_runs(connection: &Connection, runs: std::ops::Range<i64>, commits: &[usize]) {
+fn write_run(connection: &Connection, id: i64, commits: &[usize]) {
     let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
         connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).expect("a write");
     };
     let mut seq = 0i64;
     for (place, steps) in commits.iter().enumerate() {
         run("begin immediate", &[]);
-        for id in runs.clone() {
-            if place == 0 {
-                run("insert into runs values (?1, 'running', '{\"n\":1}', null)", params![id]);
-            }
-            for step in 0..*steps as i64 {
-                run("insert into steps values (?1, ?2, 'completed', '{\"n\":1}')", params![id, seq + step]);
-            }
-            if place + 1 == commits.len() && place > 0 {
-                run("update runs set status = 'completed', output = '{\"n\":1}' where id = ?1", params![id]);
-            }
+        if place == 0 {
+            run("insert into runs values (?1, 'running', '{\"n\":1}', null)", params![id]);
+        }
+        for step in 0..*steps as i64 {
+            run("insert into steps values (?1, ?2, 'completed', '{\"n\":1}')", params![id, seq + step]);
+        }
+        if place + 1 == commits.len() && place > 0 {
+            run("update runs set status = 'completed', output = '{\"n\":1}' where id = ?1", params![id]);
         }
         run("commit", &[]);
         seq += *steps as i64;
@@ -61,22 +61,21 @@ fn write_runs(connection: &Connection, runs: std::ops::Range<i64>, commits: &[us
 }
 
 /// PostgreSQL through pgbench, which commits after each statement.
-pub(crate) fn postgres(commits: &[usize], clients: usize) -> Sample {
-    let database = flowforge_tests::Postgres::start();
+pub(crate) fn postgres(folder: &Path, commits: &[usize], clients: usize) -> Sample {
+    let database = Postgres::start();
     database.query(
         "create table runs (id bigserial primary key, status text not null, input jsonb, output jsonb);
          create table steps (run bigint, seq int, status text not null, output jsonb, primary key (run, seq))",
     );
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir_in(folder).expect("a folder");
     let fsync = machine::fsync_probe(folder.path());
     let script = folder.path().join("run.sql");
     std::fs::write(&script, script_of(commits)).expect("a script");
-    let seconds = TIME.as_secs().to_string();
-    let clients_text = clients.to_string();
-    let log = folder.path().join("log");
+    let before = server_cpu(&database);
     let done = Command::new("pgbench")
-        .args(["-n", "-M", "prepared", "-j", "1", "-T", &seconds, "-c", &clients_text, "-l", "--log-prefix"])
-        .arg(&log)
+        .args(["-n", "-M", "prepared", "-j", "1", "-T", &TIME.as_secs().to_string(), "-c", &clients.to_string(), "-l"])
+        .arg("--log-prefix")
+        .arg(folder.path().join("log"))
         .arg("-f")
         .arg(&script)
         .arg(database.url())
@@ -84,20 +83,17 @@ pub(crate) fn postgres(commits: &[usize], clients: usize) -> Sample {
         .expect("pgbench starts: install the package postgresql");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let load = Load { times: latencies(folder.path()), total: TIME, wrong: 0 };
-    Sample::new(load, None, fsync)
+    Sample::new(load, server_cpu(&database).saturating_sub(before), fsync)
+}
+
+/// Processor time of a PostgreSQL server, its ended sessions included.
+pub(crate) fn server_cpu(database: &Postgres) -> Duration {
+    let folder = database.query("show data_directory").concat();
+    let pid = std::fs::read_to_string(Path::new(&folder).join("postmaster.pid")).expect("a pid file");
+    machine::cpu(pid.lines().next().expect("a line").parse().expect("a pid"))
 }
 
 fn script_of(commits: &[usize]) -> String {
-    if let [steps] = commits
-        && *steps > 0
-    {
-        return format!(
-            "with r as (insert into runs (status, input) values ('completed', '{{\"n\":1}}') returning id)
-             insert into steps (run, seq, status, output)
-             select id, seq, 'completed', '{{\"n\":1}}' from r, generate_series(1, {steps}) as seq;\n"
-        )
-        .replace("\n             ", " ");
-    }
     let mut script = String::from("insert into runs (status, input) values ('running', '{\"n\":1}') returning id \\gset\n");
     let mut seq = 0;
     for (place, steps) in commits.iter().enumerate().skip(1) {

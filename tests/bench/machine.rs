@@ -4,20 +4,21 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
+
 /// User and system time of a process and all that descend from it, the ended ones included.
 pub(crate) fn cpu(root: u32) -> Duration {
-    let own: u64 = times(root).iter().sum();
-    let ticks = own + descendants(root).iter().map(|pid| times(*pid)[..2].iter().sum::<u64>()).sum::<u64>();
-    // The kernel counts in hundredths of a second on every platform that we measure on.
-    Duration::from_millis(ticks * 10)
+    let family = std::iter::once(root).chain(descendants(root));
+    family.map(|pid| own_time(pid) + children_that_ended(pid)).sum()
 }
 
 /// The memory that a process has in use, in MiB.
-pub(crate) fn resident_mib(pid: u32) -> u64 {
+pub(crate) fn resident_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or_default() / 1024
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or_default() / 1024.0
 }
 
 /// The median of 60 appended and synced blocks of 4 KiB.
@@ -35,11 +36,29 @@ pub(crate) fn fsync_probe(folder: &Path) -> Duration {
     times[times.len() / 2]
 }
 
-/// utime, stime, cutime, cstime.
-fn times(pid: u32) -> [u64; 4] {
+/// What the report says about where it was made.
+pub(crate) fn description() -> String {
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let name = name.map_or("processors", |(_, name)| name.trim());
+    format!("{cores} × {name}, {} GiB, Linux {}", kib.unwrap_or_default() >> 20, kernel.trim())
+}
+
+/// A process's own clock counts nanoseconds, threads that have ended included. One that is gone has no more.
+fn own_time(pid: u32) -> Duration {
+    let clock = clock_getcpuclockid(Pid::from_raw(pid.cast_signed()));
+    clock.and_then(ClockId::now).map_or(Duration::ZERO, Duration::from)
+}
+
+/// cutime and cstime, which the kernel tells in hundredths of a second on every platform that we measure on.
+fn children_that_ended(pid: u32) -> Duration {
     let fields = after_name(pid);
-    let field = |place: usize| fields.get(place).and_then(|text| text.parse().ok()).unwrap_or_default();
-    [field(11), field(12), field(13), field(14)]
+    let ticks = |place: usize| fields.get(place).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    Duration::from_millis((ticks(13) + ticks(14)) * 10)
 }
 
 fn descendants(root: u32) -> Vec<u32> {

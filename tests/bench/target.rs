@@ -1,107 +1,145 @@
-//! The server under measurement, with its database.
+//! FlowForge under measurement, with its database.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use flowforge_tests::{Client, Database, Postgres, Server, Settings};
-use serde_json::json;
+use flowforge_tests::{Client, Database, Events, Postgres, Server, Settings};
+use serde_json::{Value, json};
 
-use crate::report::Sample;
-use crate::{Workload, limit, load, machine};
+use crate::load::Ask;
+use crate::sample::Sample;
+use crate::subject::Subject;
+use crate::workload::{Case, Mode, Workload};
 
+/// A server with workflows in it.
 pub(crate) struct Target {
     pub(crate) server: Server,
-    pub(crate) database: Database,
+    pub(crate) subject: Subject,
     pub(crate) started_in: Duration,
-    postgres: Option<Postgres>,
+    workflows: BTreeMap<Workload, String>,
     owner: Client,
 }
 
 impl Target {
-    pub(crate) async fn start(database: Database) -> Self {
-        let postgres = (database == Database::Postgres).then(Postgres::start);
-        let settings = Settings { database_url: postgres.as_ref().map(|one| one.url().to_owned()), ..Settings::default() };
-        // The second start is measured: the first one also makes the tables and the first owner.
-        let mut server = Server::start(settings).await;
-        assert!(server.stop().await, "the server stops well");
-        let began = Instant::now();
-        server.restart().await;
-        let started_in = began.elapsed();
-        let owner = server.owner().await;
-        Self { server, database, started_in, postgres, owner }
+    /// Starts a server with all workloads in it.
+    pub(crate) async fn start(database: Database, mode: Mode) -> Self {
+        let mut target = Self::empty(database, mode).await;
+        for workload in Workload::ALL {
+            let id = target.publish(&format!("{workload:?}"), workload.graph()).await;
+            target.workflows.insert(workload, id);
+        }
+        target
     }
 
-    pub(crate) async fn publish(&self, workload: &Workload) -> String {
-        let body = json!({"name": workload.name, "graph": workload.graph});
-        let saved = self.owner.post("/workflows", body).await.expect(201);
+    /// Starts a server without workflows. Its second start is timed: the first one also makes the tables and the first owner.
+    pub(crate) async fn empty(database: Database, mode: Mode) -> Self {
+        let postgres = (database == Database::Postgres).then(Postgres::start);
+        let environment = environment(mode).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let database_url = postgres.as_ref().map(|one| one.url().to_owned());
+        let mut server = Server::start(Settings { database_url, environment, ..Settings::default() }).await;
+        let started_in = restarted(&mut server).await;
+        Self { started_in, ..Self::on(server, postgres).await }
+    }
+
+    /// Takes a server that runs.
+    pub(crate) async fn on(server: Server, postgres: Option<Postgres>) -> Self {
+        let owner = server.owner().await;
+        let subject = Subject {
+            name: format!("FlowForge, {}", if postgres.is_none() { "SQLite" } else { "PostgreSQL" }),
+            processes: vec![server.pid()],
+            postgres,
+            folder: server.folder().to_owned(),
+        };
+        Self { server, subject, started_in: Duration::ZERO, workflows: BTreeMap::new(), owner }
+    }
+
+    /// Signs in again, before the token is too old.
+    pub(crate) async fn sign_in(&mut self) {
+        self.owner = self.server.owner().await;
+    }
+
+    /// Saves and publishes a workflow and returns its id.
+    pub(crate) async fn publish(&self, name: &str, graph: Value) -> String {
+        let saved = self.owner.post("/workflows", json!({"name": name, "graph": graph})).await.expect(201);
         let id = saved["id"].as_str().expect("an id").to_owned();
         self.owner.post(&format!("/workflows/{id}/publish"), json!({"version": 1})).await.expect(200);
         id
     }
 
-    pub(crate) async fn one_at_a_time(&self, workflow: &str, runs: usize, wait: bool) -> Sample {
-        let request = self.request(workflow, wait);
-        self.sampled(load::sequence(&self.address(), &request, runs)).await
+    /// Measures a case once.
+    pub(crate) async fn measure(&self, case: Case, seconds: u64) -> Sample {
+        let workflow = &self.workflows[&case.workload];
+        let ask = self.ask(workflow, case.wait);
+        if case.mode == Mode::AllOn {
+            return self.while_watched(workflow, measured(&self.subject, &ask, case, seconds)).await;
+        }
+        let sample = measured(&self.subject, &ask, case, seconds).await;
+        if !case.wait {
+            self.subject.settle().await;
+        }
+        sample
     }
 
-    pub(crate) async fn at_once(&self, workflow: &str, clients: usize, seconds: u64, wait: bool) -> Sample {
-        let request = self.request(workflow, wait);
-        let time = Duration::from_secs(seconds);
-        self.sampled(load::together(&self.address(), &request, clients, time)).await
+    /// What starts a run of a workflow.
+    pub(crate) fn ask(&self, workflow: &str, wait: bool) -> Ask {
+        let request = self.owner.request(reqwest::Method::POST, &format!("/workflows/{workflow}/runs")).build();
+        let request = request.expect("a request");
+        let token = request.headers()["authorization"].to_str().expect("text").to_owned();
+        let path = format!("{}{}", request.url().path(), if wait { "?wait=20" } else { "" });
+        let address = self.server.base().trim_start_matches("http://").to_owned();
+        let word = if wait { r#""status":"completed""# } else { r#""id":"run_"# };
+        Ask::post(&address, &path, &[("authorization", &token)], r#"{"input":{"n":1}}"#, word)
     }
 
-    /// The same durable writes without us.
-    pub(crate) fn limit(&self, commits: &[usize], clients: usize) -> Sample {
-        match &self.postgres {
-            Some(_) => limit::postgres(commits, clients),
-            None => limit::sqlite(&self.server.folder().join("limit.db"), commits, clients),
+    /// Starts the server again on the same data.
+    pub(crate) async fn restart(&mut self) -> Duration {
+        let took = restarted(&mut self.server).await;
+        self.subject.processes = vec![self.server.pid()];
+        took
+    }
+
+    async fn while_watched(&self, workflow: &str, work: impl Future<Output = Sample>) -> Sample {
+        tokio::select! {
+            sample = work => sample,
+            never = self.watch(workflow) => match never {},
         }
     }
 
-    /// Returns when no run is left that was acknowledged and has not ended.
-    pub(crate) async fn drained(&self) {
-        for status in ["pending", "running"] {
-            let path = format!("/runs?status={status}&limit=1");
-            while self.owner.get(&path).await.expect(200)["items"].as_array().is_some_and(|items| !items.is_empty()) {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+    /// Starts runs and follows the events of each to its end, one run after the other, for ever.
+    async fn watch(&self, workflow: &str) -> Infallible {
+        loop {
+            let started = self.owner.post(&format!("/workflows/{workflow}/runs"), json!({"input": {"n": 1}})).await.expect(201);
+            let events = Events::open(&self.owner, started["id"].as_str().expect("an id"), None).await.rest().await;
+            assert!(events.last().is_some_and(|event| event.kind == "run_finished"), "{events:?}");
         }
     }
+}
 
-    async fn sampled(&self, work: impl Future<Output = load::Load>) -> Sample {
-        let fsync = machine::fsync_probe(self.server.folder());
-        let before = self.cpu();
-        let load = work.await;
-        let cpu = self.cpu().saturating_sub(before);
-        Sample::new(load, Some(cpu), fsync)
-    }
+/// How often a run is started one at a time.
+const RUNS: usize = 300;
 
-    fn cpu(&self) -> Duration {
-        let database = self.postgres.as_ref().map(|postgres| {
-            let folder = postgres.query("show data_directory").concat();
-            let pid = std::fs::read_to_string(PathBuf::from(folder).join("postmaster.pid")).expect("a pid file");
-            machine::cpu(pid.lines().next().expect("a line").parse().expect("a pid"))
-        });
-        machine::cpu(self.server.pid()) + database.unwrap_or_default()
+async fn measured(subject: &Subject, ask: &Ask, case: Case, seconds: u64) -> Sample {
+    // Both sides have their connections, caches and plans before it counts.
+    subject.one_at_a_time(ask, 30).await;
+    match case.clients {
+        1 => subject.one_at_a_time(ask, RUNS).await,
+        clients => subject.at_once(ask, clients, seconds).await,
     }
+}
 
-    fn address(&self) -> String {
-        self.server.base().trim_start_matches("http://").to_owned()
-    }
+async fn restarted(server: &mut Server) -> Duration {
+    assert!(server.stop().await, "the server stops well");
+    let began = Instant::now();
+    server.restart().await;
+    began.elapsed()
+}
 
-    /// The whole request as it goes over the wire, the same each time.
-    fn request(&self, workflow: &str, wait: bool) -> Vec<u8> {
-        let path = format!("/workflows/{workflow}/runs{}", if wait { "?wait=20" } else { "" });
-        let built = self.owner.request(reqwest::Method::POST, &path).build().expect("a request");
-        let token = built.headers()["authorization"].to_str().expect("text");
-        let body = r#"{"input":{"n":1}}"#;
-        let query = built.url().query().map(|query| format!("?{query}")).unwrap_or_default();
-        format!(
-            "POST {}{query} HTTP/1.1\r\nhost: {}\r\nauthorization: {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            built.url().path(),
-            self.address(),
-            body.len(),
-        )
-        .into_bytes()
-    }
+fn environment(mode: Mode) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let settings: &[_] = match mode {
+        Mode::Plain => &[],
+        Mode::StepByStep => &[("FLOWFORGE_COMMIT_EACH_STEP", "true")],
+        Mode::AllOn => &[("FLOWFORGE_LOG", "warn,flowforge=debug"), ("FLOWFORGE_LOG_FORMAT", "json")],
+    };
+    settings.iter().copied()
 }

@@ -23,4 +23,4 @@ pub use postgres::Postgres;
 pub use process::{leftovers, root, run_script};
 pub use remote::{Remote, Request};
 pub use seed::Seed;
-pub use server::{Server, Settings, command};
+pub use server::{Server, Settings, binary, command, free_port};

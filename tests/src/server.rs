@@ -128,7 +128,7 @@ impl Drop for Server {
 }
 
 /// The binary under test: `FLOWFORGE_BIN`, or the newest that cargo has built.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Ok(path) = std::env::var("FLOWFORGE_BIN") {
         return PathBuf::from(path);
     }
@@ -170,7 +170,7 @@ fn log_file(folder: &TempDir) -> PathBuf {
 }
 
 /// A free port below those that the system gives to outgoing connections, so that nobody takes it while the server is down.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let random = || 10_000 + (uuid::Uuid::new_v4().as_u128() % 10_000) as u16;
     let mut ports = std::iter::repeat_with(random);
     ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
