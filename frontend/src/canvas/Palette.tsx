@@ -18,6 +18,7 @@ type Props = {
 const groupTitles: Record<string, string> = {
   triggers: 'Triggers',
   data: 'Data',
+  flow: 'Flow',
   wait: 'Wait',
   effects: 'Effects',
   git: 'Git',

@@ -2,6 +2,7 @@ import { Button, Select } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 
+import { runCan } from '../api/can'
 import { errorText } from '../api/client'
 import { runsQuery, type RunFilter } from '../api/queries'
 import type { RunStatus, RunSummary } from '../api/types'
@@ -11,6 +12,8 @@ import { ShowMore } from '../ui/ShowMore'
 import { StateBadge, stateWord } from '../ui/StateBadge'
 import { pages } from '../util/paths'
 import { formatAgo, formatDuration, formatFull } from '../util/time'
+
+import { PriorityChip } from './run/PriorityChip'
 
 const statuses: RunStatus[] = ['running', 'waiting', 'pending', 'completed', 'failed', 'cancelled']
 
@@ -75,12 +78,13 @@ function RunTable({ items }: { items: RunSummary[] }) {
         {items.map((run) => (
           <tr key={run.id} onClick={() => void navigate({ to: '/runs/$id', params: { id: run.id } })}>
             <td>
-              <StateBadge state={run.status} />
+              <StateBadge state={run.paused_at && runCan.progress(run.status) ? 'paused' : run.status} />
             </td>
             <td className="main">
               <Link to="/runs/$id" params={{ id: run.id }} onClick={(event) => event.stopPropagation()}>
                 {run.workflow_name}
-              </Link>
+              </Link>{' '}
+              <PriorityChip priority={run.priority} />
               {run.error && <span className="dim"> {run.error.message}</span>}
             </td>
             <td className="num dim wide-only">v{run.version}</td>

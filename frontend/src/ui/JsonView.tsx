@@ -5,6 +5,7 @@ import { useState } from 'react'
 
 import { isLarge, LargeValue } from './LargeValue'
 import type { Value } from './value'
+import './json.css'
 
 /** A JSON value as a tree that draws only what is unfolded, or as text. */
 export function JsonView({ value, label }: { value: Value; label: string }) {

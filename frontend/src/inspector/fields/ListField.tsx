@@ -26,7 +26,7 @@ export function ListField(props: FieldProps & { item: Schema }) {
     <FieldFrame {...props}>
       {rows.map((row, index) => (
         <div className="list-row" key={index}>
-          <div className="grow form">
+          <div className={isPair(item) ? 'grow two' : 'grow form'}>
             {kindOf(item).kind === 'object' ? (
               <ObjectFields
                 schema={item}
@@ -75,6 +75,14 @@ export function ListField(props: FieldProps & { item: Schema }) {
     </FieldFrame>
   )
 }
+
+/** Two short fields stand side by side. */
+function isPair(item: Schema): boolean {
+  const fields = Object.values(item.properties ?? {})
+  return fields.length === 2 && fields.every((field) => short.has(kindOf(field).kind))
+}
+
+const short: ReadonlySet<string> = new Set(['literal', 'port', 'number', 'integer', 'select'])
 
 function blank(item: Schema): Json {
   const kind = kindOf(item).kind

@@ -65,7 +65,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
 
   useEffect(() => (setMarks(new Map(), new Set()), keepDrafts()), [])
   // Another graph is on the canvas: it is shown from its whole.
-  useEffect(() => sight.fit(), [path, sight])
+  useEffect(() => void sight.fit(), [path, sight])
 
   const open = (id: string) => {
     const param = bodyParam(catalog.get(nodeById(currentGraph(), id)?.type ?? ''))

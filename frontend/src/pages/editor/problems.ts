@@ -41,7 +41,7 @@ export function useValidation(): { problems: Problem[]; known: boolean } {
 
 /** Marks the steps on the canvas that problems speak of. */
 export function useProblemMarks(problems: Problem[], where: Where): void {
-  useEffect(() => setProblems(byNode(problemsAt(problems, where))), [problems, where])
+  useEffect(() => void setProblems(byNode(problemsAt(problems, where))), [problems, where])
 }
 
 function byNode(problems: Problem[]): Map<string, string[]> {

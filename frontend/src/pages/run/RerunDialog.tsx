@@ -66,8 +66,6 @@ export function RerunDialog({ run, graph: own, catalog, from, onClose }: Props) 
             value={node}
             onChange={(next) => setNode(next ?? start)}
             allowDeselect={false}
-            searchable
-            data-autofocus
           />
           <Select
             label="Version"

@@ -1,15 +1,6 @@
 import { Button } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import {
-  IconArrowDown,
-  IconArrowUp,
-  IconBan,
-  IconPencil,
-  IconPlayerPause,
-  IconPlayerPlay,
-  IconPlayerPlayFilled,
-  type Icon,
-} from '@tabler/icons-react'
+import { IconBan, IconPencil, IconPlayerPause, IconPlayerPlay, IconPlayerPlayFilled } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 
@@ -18,12 +9,13 @@ import { errorText } from '../../api/client'
 import type { Connection } from '../../api/events'
 import { cancelRun } from '../../api/queries'
 import { pauseRun, resumeRun } from '../../api/runQueries'
-import type { Priority, Run } from '../../api/types'
+import type { Run } from '../../api/types'
 import { StateBadge } from '../../ui/StateBadge'
 import { pages } from '../../util/paths'
 import { formatDuration, formatFull } from '../../util/time'
 
 import type { Ancestor } from './load'
+import { PriorityChip } from './PriorityChip'
 
 type Props = {
   run: Run
@@ -46,11 +38,12 @@ export function RunBar({ run, ancestors, connection, cancelling, now, onRerun }:
     onError: (error) => notifications.show({ color: 'red', title: 'Not cancelled', message: errorText(error) }),
   })
   const asked = cancelling || cancel.isSuccess || Boolean(run.cancel_requested_at)
+  const paused = runCan.resume(run)
   const took = run.started_at
     ? formatDuration((run.finished_at ? Date.parse(run.finished_at) : now) - Date.parse(run.started_at))
     : null
   return (
-    <header className="bar">
+    <header className={paused ? 'bar is-paused' : 'bar'}>
       <Link to={pages.runs} className="crumb wide-only">
         Runs
       </Link>
@@ -63,9 +56,11 @@ export function RunBar({ run, ancestors, connection, cancelling, now, onRerun }:
       <span data-testid="run-status">
         <StateBadge state={run.status} />
       </span>
-      {run.paused_at && runCan.progress(run.status) && <StateBadge state="paused" />}
+      {paused && <StateBadge state="paused" />}
       <PriorityChip priority={run.priority} />
-      {took && <span className="num dim nowrap">{took}</span>}
+      {took && (
+        <span className={runCan.progress(run.status) ? 'num dim nowrap run-took' : 'num dim nowrap'}>{took}</span>
+      )}
       <span className="dim wide-only clip" title={run.id}>
         {formatFull(run.started_at ?? run.created_at)}, {run.trigger}
       </span>
@@ -136,25 +131,6 @@ function Around({ ancestor: { run, nodeId, nodeTitle } }: { ancestor: Ancestor }
       </Link>
       <span className="dim">/</span>
     </>
-  )
-}
-
-const priorities: Record<Priority, { icon: Icon; label: string } | null> = {
-  high: { icon: IconArrowUp, label: 'High priority' },
-  normal: null,
-  low: { icon: IconArrowDown, label: 'Low priority' },
-}
-
-/** Only what is not usual is said. */
-function PriorityChip({ priority }: { priority: Priority }) {
-  const look = priorities[priority]
-  if (!look) return null
-  const { icon: Shape, label } = look
-  return (
-    <span className="chip chip-icon" title={label}>
-      <Shape size={12} aria-hidden /> {priority}
-      <span className="unseen"> priority</span>
-    </span>
   )
 }
 
