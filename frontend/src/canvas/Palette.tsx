@@ -18,7 +18,6 @@ type Props = {
 const groupTitles: Record<string, string> = {
   triggers: 'Triggers',
   data: 'Data',
-  flow: 'Flow',
   wait: 'Wait',
   effects: 'Effects',
   git: 'Git',

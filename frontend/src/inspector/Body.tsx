@@ -5,8 +5,7 @@ import { useState } from 'react'
 import type { JsonObject, Problem, Schema } from '../api/types'
 import { Prose } from '../ui/Prose'
 
-import { Field } from './Field'
-import { fieldId, fieldPath } from './SchemaForm'
+import { fieldId, fieldPath, SchemaForm } from './SchemaForm'
 
 export type BodyProps = {
   /** The parameter that holds the graph. */
@@ -15,6 +14,9 @@ export type BodyProps = {
   titles: string[]
   onEnter: () => void
 }
+
+/** The parameters that say which workflow takes the place of the steps. */
+export const forWorkflow: readonly string[] = ['workflow', 'version']
 
 type Props = BodyProps & {
   schema: Schema
@@ -28,17 +30,18 @@ export function Body({ param, titles, onEnter, schema, value, problems, onChange
   const [wantsWorkflow, setWantsWorkflow] = useState(false)
   const called = schema.properties?.workflow
   const byWorkflow = called !== undefined && (wantsWorkflow || value.workflow !== undefined)
-  const own = problems.filter(({ field }) => field && fieldPath(field) === `params.${param}`)
+  const own = problems.filter(({ field }) => field && fieldPath(field).startsWith(`params.${param}`))
   const choose = (choice: string) => {
     setWantsWorkflow(choice === 'workflow')
-    const { workflow: _, ...rest } = value
-    if (choice === 'steps' && value.workflow !== undefined) onChange?.(rest, 'params.workflow')
+    const { workflow, version: _, ...rest } = value
+    if (choice === 'steps' && workflow !== undefined) onChange?.(rest, 'params.workflow')
   }
-  // The server takes one of the two; the steps stay in the history when a workflow takes their place.
-  const setWorkflow = (next: JsonObject[string] | undefined) => {
-    const { workflow: _, [param]: __, ...rest } = value
-    onChange?.(next === undefined ? rest : { ...rest, workflow: next }, 'params.workflow')
+  // The server takes one of the two; undo brings the steps back.
+  const setWorkflow = (next: JsonObject, path: string) => {
+    const { [param]: body, ...rest } = next
+    onChange?.(next.workflow === undefined && body !== undefined ? next : rest, path)
   }
+  const fields = Object.entries(schema.properties ?? {}).filter(([name]) => forWorkflow.includes(name))
   return (
     <div className="form">
       <Input.Wrapper
@@ -73,14 +76,12 @@ export function Body({ param, titles, onEnter, schema, value, problems, onChange
           )}
         </div>
       </Input.Wrapper>
-      {byWorkflow && called && (
-        <Field
-          name="workflow"
-          schema={{ ...called, 'x-widget': 'workflow' }}
-          value={value.workflow}
-          required
-          path="params.workflow"
-          messages={new Map(problems.flatMap(({ field, message }) => (field ? [[fieldPath(field), message]] : [])))}
+      {byWorkflow && (
+        <SchemaForm
+          root="params"
+          schema={{ ...schema, properties: Object.fromEntries(fields), required: ['workflow'] }}
+          value={value}
+          problems={problems}
           onChange={onChange && setWorkflow}
         />
       )}

@@ -1,4 +1,4 @@
-import type { GraphNode, Problem, Schema } from '../api/types'
+import type { Concurrency as Limit, GraphNode, Json, Problem, Schema } from '../api/types'
 
 import { FoldedFields, type NodeChange } from './FoldedFields'
 
@@ -17,6 +17,15 @@ export const concurrencySchema = (of: string, scope: string): Schema => ({
     },
   },
 })
+
+/** A key means nothing without a limit: the first key brings one, and a limit that is taken away takes its key along. */
+export function settled<T extends Json | Limit>(before: T | undefined, next: T | undefined): T | undefined {
+  if (!isObject(next) || next.limit !== undefined) return next
+  return isObject(before) && before.limit !== undefined ? undefined : { ...next, limit: 1 }
+}
+
+const isObject = (value: unknown): value is Limit & object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const schema: Schema = {
   type: 'object',
@@ -39,7 +48,11 @@ export function Concurrency({ node, problems, onChange }: Props) {
       node={node}
       problems={problems}
       label="Change concurrency"
-      onChange={onChange}
+      onChange={
+        onChange &&
+        ((patch, label, path) =>
+          onChange({ ...patch, concurrency: settled(node.concurrency, patch.concurrency) }, label, path))
+      }
     />
   )
 }

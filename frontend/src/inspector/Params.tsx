@@ -2,7 +2,7 @@ import { useMemo } from 'react'
 
 import type { GraphNode, JsonObject, NodeType, Problem, Schema } from '../api/types'
 
-import { Body, type BodyProps } from './Body'
+import { Body, forWorkflow, type BodyProps } from './Body'
 import { SchemaForm } from './SchemaForm'
 import { withPorts } from './schema'
 
@@ -47,7 +47,7 @@ function around(schema: Schema, param: string): [Schema, Schema] {
   const at = entries.findIndex(([name]) => name === param)
   const rest = (part: typeof entries): Schema => ({
     ...schema,
-    properties: Object.fromEntries(part.filter(([name]) => name !== param && name !== 'workflow')),
+    properties: Object.fromEntries(part.filter(([name]) => name !== param && !forWorkflow.includes(name))),
   })
   return [rest(entries.slice(0, at)), rest(entries.slice(at))]
 }

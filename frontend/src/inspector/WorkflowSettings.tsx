@@ -4,7 +4,7 @@ import { useState } from 'react'
 
 import type { JsonObject, Problem, Schema, Workflow } from '../api/types'
 
-import { concurrencySchema } from './Concurrency'
+import { concurrencySchema, settled } from './Concurrency'
 import { SchemaForm } from './SchemaForm'
 import './inspector.css'
 
@@ -50,6 +50,10 @@ type Props = {
 /** What belongs to the workflow and not to one of its steps. */
 export function WorkflowSettings({ workflow, settings, problems, onChange, onDescribe, onClose }: Props) {
   const [text, setText] = useState(workflow.description ?? '')
+  const set = ({ concurrency, ...rest }: JsonObject, path: string) => {
+    const limit = settled(settings.concurrency, concurrency)
+    onChange(limit === undefined ? rest : { ...rest, concurrency: limit }, path)
+  }
   return (
     <aside className="inspector" aria-label="Settings of the workflow">
       <header className="inspector-head">
@@ -68,7 +72,7 @@ export function WorkflowSettings({ workflow, settings, problems, onChange, onDes
           onChange={({ currentTarget }) => setText(currentTarget.value)}
           onBlur={() => text !== (workflow.description ?? '') && onDescribe(text)}
         />
-        <SchemaForm root="settings" schema={schema} value={settings} problems={problems} onChange={onChange} />
+        <SchemaForm root="settings" schema={schema} value={settings} problems={problems} onChange={set} />
       </div>
     </aside>
   )

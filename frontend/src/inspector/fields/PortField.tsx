@@ -4,7 +4,13 @@ import { useState } from 'react'
 import { frameProps } from './FieldFrame'
 import type { FieldProps } from './types'
 
-const pattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/
+const longest = 64
+
+function refusal(name: string, taken: readonly string[]): string | null {
+  if (name === '') return 'An exit needs a name.'
+  if (name.length > longest || name.includes('{{')) return `At most ${longest} characters, and no expression.`
+  return taken.includes(name) ? 'Another exit has this name.' : null
+}
 
 /** The name of an exit. It is changed when the field is left: half a name would lose the exit's connections. */
 export function PortField(props: FieldProps) {
@@ -15,11 +21,9 @@ export function PortField(props: FieldProps) {
   const text = draft?.of === stored ? draft.text : stored
   const commit = () => {
     const name = text.trim()
-    const others = schema['x-taken'] ?? []
-    const why = name === stored || pattern.test(name) ? null : 'Letters, digits, and _ . - between them.'
-    const clash = name !== stored && others.includes(name) ? 'Another exit has this name.' : null
-    setRefused(why ?? clash)
-    if (why || clash) return
+    const why = name === stored ? null : refusal(name, schema['x-taken'] ?? [])
+    setRefused(why)
+    if (why) return
     setDraft(null)
     if (name !== stored) onChange?.(name, path)
   }
