@@ -92,6 +92,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn inside_a_map_it_sees_the_item_and_its_place() {
+        let bench = Bench::new("condition").item(json!({"n": 4}), 2);
+        for (expression, port) in [
+            ("item.n", "true"),
+            ("index", "true"),
+            ("item.none", "false"),
+            ("item.n > 4", "false"),
+            ("index === 2 && item.n === 4", "true"),
+        ] {
+            bench.leaves(json!({"expression": expression}), json!(null), port).await;
+        }
+        let first = Bench::new("condition").item(json!(null), 0);
+        first.leaves(json!({"expression": "index"}), json!(null), "false").await;
+    }
+
+    #[tokio::test]
     async fn what_is_not_an_expression_fails() {
         let bench = Bench::new("condition").input(json!({}));
         bench.fails(json!({"expression": "input.a b"}), "SCRIPT_ERROR", "").await;

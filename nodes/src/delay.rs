@@ -1,7 +1,5 @@
 //! Waits, without holding a worker.
 
-use std::time::Duration;
-
 use chrono::DateTime;
 use flowforge_core::{
     Timestamp,
@@ -10,10 +8,7 @@ use flowforge_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{Text, optional};
-
-/// The longest wait: ten years, in seconds.
-const LONGEST_S: f64 = 315_360_000.0;
+use crate::params::{Text, invalid, optional, wait};
 
 /// How long to wait; one of the two.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -52,20 +47,20 @@ impl Node for Delay {
 }
 
 fn wake(params: &Params) -> Result<Wake, NodeError> {
-    let invalid = |message: String| NodeError::fatal("INVALID_PARAMETER", message);
     match (params.seconds, &params.until) {
-        (Some(seconds), None) if (0.0..=LONGEST_S).contains(&seconds) => Ok(Wake::After(Duration::from_secs_f64(seconds))),
-        (Some(seconds), None) => Err(invalid(format!("`seconds` must be 0 to {LONGEST_S}, not {seconds}"))),
+        (Some(seconds), None) => wait("seconds", seconds),
         (None, Some(until)) => match DateTime::parse_from_rfc3339(until) {
             Ok(time) => Ok(Wake::At(Timestamp(time.timestamp_millis()))),
             Err(fault) => Err(invalid(format!("`until` must be a time like 2027-01-31T09:00:00Z: `{until}`: {fault}"))),
         },
-        _ => Err(invalid("give either `seconds` or `until`".to_owned())),
+        _ => Err(invalid("give either `seconds` or `until`")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use flowforge_core::node::{Outcome, Wake};
     use serde_json::{Value, json};
 

@@ -73,6 +73,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn inside_a_map_item_and_index_are_its_own() {
+        let bench = Bench::new("filter").item(json!("the map's"), 9).input(json!(7));
+        for expression in ["item > 1", "index > 0", "item > index && input === 7 && index !== 0"] {
+            bench.done(json!({"items": [1, 5], "expression": expression}), json!([5])).await;
+        }
+    }
+
+    #[tokio::test]
     async fn an_empty_list_stays_empty() {
         Bench::new("filter").done(json!({"items": [], "expression": "item.x.y"}), json!([])).await;
         Bench::new("filter").done(json!({"items": [], "expression": "item > 1"}), json!([])).await;

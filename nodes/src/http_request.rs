@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::{
     egress::{Call, Egress},
-    params::{Text, optional, or_default},
+    params::{Text, invalid, optional, or_default},
     services::Services,
 };
 
@@ -193,6 +193,13 @@ fn sign_in(headers: &mut HeaderMap, auth: Option<&Auth>) -> Result<(), NodeError
 }
 
 fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), NodeError> {
+    let (name, value) = header(name, value)?;
+    headers.insert(name, value);
+    Ok(())
+}
+
+/// A header that an author may set.
+pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), NodeError> {
     let name: HeaderName = name.parse().map_err(|_| invalid(format!("`{}` is not a header's name", name.escape_debug())))?;
     if NOT_YOURS.contains(&name) {
         return Err(invalid(format!("the header `{name}` is set by the connection; remove it")));
@@ -200,12 +207,7 @@ fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), NodeError
     // The value may be a secret, so it is not shown.
     let value = HeaderValue::from_str(value)
         .map_err(|_| invalid(format!("the value of the header `{name}` holds a control character")))?;
-    headers.insert(name, value);
-    Ok(())
-}
-
-fn invalid(message: String) -> NodeError {
-    NodeError::fatal("INVALID_PARAMETER", message)
+    Ok((name, value))
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ struct Names<'a> {
     run: &'a Value,
     workflow: &'a Value,
     item: Option<&'a Value>,
+    index: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     items: Option<&'a [Value]>,
 }
@@ -94,6 +95,7 @@ impl JavaScript {
             run: &scope.run,
             workflow: &scope.workflow,
             item: scope.item.as_deref(),
+            index: scope.index,
             items,
         };
         self.send(mode, code, &names).await

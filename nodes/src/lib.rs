@@ -4,6 +4,8 @@
 //! that kinds share: JavaScript in child processes, the one outbound client, the one git runner with its work trees, and
 //! the sandbox. `Services` holds them; whoever starts a server or a worker makes one.
 
+mod approval;
+mod call;
 mod command;
 mod condition;
 mod delay;
@@ -16,13 +18,17 @@ mod git_commit;
 mod git_push;
 mod http_request;
 mod javascript;
+mod map;
 mod params;
+mod respond;
 mod sandbox;
 mod services;
 mod set;
 mod spawn;
+mod switch;
 mod transform;
 mod trigger_manual;
+mod wait_signal;
 
 #[cfg(test)]
 mod testing;
@@ -44,7 +50,13 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(transform::Transform::new(services))
         .with(filter::Filter::new(services))
         .with(condition::Condition::new(services))
+        .with(switch::Switch)
+        .with(map::Map)
+        .with(call::Call)
+        .with(respond::Respond)
         .with(delay::Delay)
+        .with(wait_signal::WaitSignal)
+        .with(approval::Approval)
         .with(http_request::HttpRequest::new(services))
         .with(command::Command::new(services))
         .with(git_clone::GitClone::new(services))

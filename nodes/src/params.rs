@@ -1,10 +1,14 @@
 //! How parameters are read: forms send empty fields, and templates put numbers where texts stand.
 
-use std::{borrow::Cow, fmt, ops::Deref};
+use std::{borrow::Cow, fmt, ops::Deref, time::Duration};
 
+use flowforge_core::node::{NodeError, Wake};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::Value;
+
+/// The longest wait: ten years, in seconds.
+const LONGEST_WAIT_S: f64 = 315_360_000.0;
 
 /// A text; numbers and booleans that a template put there are written out, and `null` is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +66,24 @@ pub(crate) fn optional<'de, D: Deserializer<'de>, T: DeserializeOwned>(deseriali
 /// Reads a parameter with a default: a field that was left empty has it.
 pub(crate) fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
     optional(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The error of a parameter that makes no sense.
+pub(crate) fn invalid(message: impl Into<String>) -> NodeError {
+    NodeError::fatal("INVALID_PARAMETER", message)
+}
+
+/// A wait of so many seconds, which the parameter of this name gives.
+pub(crate) fn wait(name: &str, seconds: f64) -> Result<Wake, NodeError> {
+    if !(0.0..=LONGEST_WAIT_S).contains(&seconds) {
+        return Err(invalid(format!("`{name}` must be 0 to {LONGEST_WAIT_S}, not {seconds}")));
+    }
+    Ok(Wake::After(Duration::from_secs_f64(seconds)))
+}
+
+/// The limit of a wait that has one.
+pub(crate) fn within(timeout_s: Option<f64>) -> Result<Option<Wake>, NodeError> {
+    timeout_s.map(|seconds| wait("timeout_s", seconds)).transpose()
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use std::{
 };
 
 use flowforge_core::{
-    Catalog, NodeId, RunId, Timestamp, WorkflowId, WorkspaceId,
-    node::{BoxFuture, Context, LogSink, NodeError, Outcome, Output, Stream},
+    Awaiting, Catalog, NodeId, RunId, Timestamp, WorkflowId, WorkspaceId,
+    node::{Await, BoxFuture, Context, LogSink, NodeError, Outcome, Output, Stream, Wake},
     template::{NoSecrets, Scope},
 };
 use serde_json::{Value, json};
@@ -97,6 +97,11 @@ impl Bench {
         self.scope(|scope| drop(scope.steps.insert(NodeId::from(id), Arc::new(output))))
     }
 
+    /// Inside a map's body.
+    pub(crate) fn item(self, item: Value, index: u32) -> Self {
+        self.scope(|scope| (scope.item, scope.index) = (Some(Arc::new(item)), Some(index)))
+    }
+
     pub(crate) fn woken(mut self) -> Self {
         self.cx.woken = Some(Timestamp(1));
         self
@@ -123,6 +128,12 @@ impl Bench {
         let shown = params.to_string();
         let output = self.output(params).await;
         assert_eq!((&*output.value, output.port.as_deref()), (&expected, Some(port)), "{shown}");
+    }
+
+    /// Runs until it waits, and compares for what and how long.
+    pub(crate) async fn awaits(&self, params: Value, what: Awaiting, until: Option<Wake>) {
+        let shown = params.to_string();
+        assert_eq!(self.run(params).await, Ok(Outcome::Await(Await { what, until })), "{shown}");
     }
 
     pub(crate) async fn output(&self, params: Value) -> Output {
@@ -206,6 +217,7 @@ fn context(log: Arc<Lines>) -> Context {
         run: Arc::new(json!({"id": run.to_string()})),
         workflow: Arc::new(json!({})),
         item: None,
+        index: None,
         secrets: Arc::new(NoSecrets),
     };
     Context {

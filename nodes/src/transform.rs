@@ -15,8 +15,9 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// The body of a JavaScript function of `input`, `steps`, `trigger`, `run` and `item`. What it returns is the output;
-    /// `input` is the output of the node before, or an object by node id when there are several.
+    /// The body of a JavaScript function of `input`, `steps`, `trigger` and `run`, and of `item` and `index` where it is done
+    /// for each item. What it returns is the output; `input` is the output of the node before, or an object by node id when
+    /// there are several.
     #[schemars(extend("x-widget" = "code", "x-language" = "javascript", "x-placeholder" = "return { total: input.a + input.b };"))]
     code: String,
 }
@@ -70,6 +71,13 @@ mod tests {
         check("return {n: steps.fetch.output.items.length, who: trigger.name}", json!({"n": 3, "who": "Ada"})).await;
         check("const x = await Promise.resolve(5); // why not\nreturn x", json!(5)).await;
         check("return [run.id.slice(0, 4), item]", json!(["run_", null])).await;
+    }
+
+    #[tokio::test]
+    async fn inside_a_map_it_sees_the_item_and_its_place() {
+        let bench = Bench::new("transform").item(json!({"n": 4}), 2);
+        bench.done(json!({"code": "return [item.n, index]"}), json!([4, 2])).await;
+        Bench::new("transform").done(json!({"code": "return [item, index]"}), json!([null, null])).await;
     }
 
     #[tokio::test]
