@@ -2,8 +2,8 @@
 
 use std::{env, ops::Deref, path::Path, sync::Arc, time::Duration};
 
-use axum::body::Bytes;
-use flowforge_engine::{Engine, EngineConfig, Location, Store};
+use axum::{body::Bytes, extract::FromRef};
+use flowforge_engine::{Engine, EngineConfig, Location, QueueConfig, Store};
 use flowforge_migrations::{Migrator, MigratorTrait};
 use flowforge_nodes::{EgressPolicy, JavaScriptConfig, SandboxPolicy, Services, ServicesConfig};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,12 @@ impl Deref for App {
 
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+impl FromRef<App> for Engine {
+    fn from_ref(app: &App) -> Self {
+        app.engine.clone()
     }
 }
 
@@ -100,7 +106,13 @@ pub(crate) async fn connect(data: &Data) -> Result<Store, Failure> {
 ///
 /// # Errors
 /// When a setting cannot be used or the database fails.
-pub(crate) async fn open_engine(store: Store, data: &Data, work: &Work, works: bool) -> Result<Engine, Failure> {
+pub(crate) async fn open_engine(
+    store: Store,
+    data: &Data,
+    work: &Work,
+    works: bool,
+    queue: QueueConfig,
+) -> Result<Engine, Failure> {
     let services = services(&data.data_dir, work)?;
     let config = EngineConfig {
         lease: work.lease(),
@@ -108,6 +120,7 @@ pub(crate) async fn open_engine(store: Store, data: &Data, work: &Work, works: b
         lane_slots: work.lane_slots.into(),
         max_runs: work.max_runs as usize,
         works,
+        queue,
         exclusive: matches!(store.location(), Location::Sqlite(_)),
         ..EngineConfig::default()
     };

@@ -1,9 +1,13 @@
 //! Every setting, in one place. Each flag is also an environment variable.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
-use flowforge_engine::Location;
+use flowforge_engine::{Location, QueueConfig};
 
 /// Where the data is.
 #[derive(Debug, Clone, Args)]
@@ -78,12 +82,58 @@ pub(crate) enum Role {
     Worker,
 }
 
+/// What tells workers where to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueueKind {
+    /// Each process tells itself.
+    Memory,
+    /// Processes tell each other over Redis.
+    Redis,
+    /// Nobody tells anybody: everything is found by looking, a few seconds later.
+    None,
+}
+
+/// How processes that share a database tell each other where to look.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Queue {
+    /// A Redis server, `redis://…` or `rediss://…`, over which processes that share a database tell each other what there is to
+    /// do. It only saves time: without it the same is found by looking.
+    #[arg(long, env = "FLOWFORGE_REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// What tells workers where to look; redis by default when its URL is given, else memory.
+    #[arg(long, env = "FLOWFORGE_QUEUE", value_enum)]
+    pub queue: Option<QueueKind>,
+}
+
+impl Queue {
+    /// What the engine is to use.
+    ///
+    /// # Errors
+    /// When the settings do not go together.
+    pub(crate) fn config(&self, location: &Location) -> Result<QueueConfig, String> {
+        let url = given(&self.redis_url);
+        match (self.queue, url, location) {
+            (Some(QueueKind::None), _, _) => Ok(QueueConfig::None),
+            (Some(QueueKind::Memory), _, _) | (None, None, _) => Ok(QueueConfig::Memory),
+            (Some(QueueKind::Redis), None, _) => Err("--queue redis needs --redis-url redis://…".to_owned()),
+            (_, Some(_), Location::Sqlite(_)) => Err("--redis-url is for processes that share a database, and SQLite has one \
+                process at a time: give --database-url postgres://… too, or leave --redis-url out"
+                .to_owned()),
+            (_, Some(url), Location::Postgres(_)) if url.starts_with("redis://") || url.starts_with("rediss://") => {
+                Ok(QueueConfig::Redis(url.to_owned()))
+            }
+            (_, Some(_), Location::Postgres(_)) => Err("--redis-url must start with redis:// or rediss://".to_owned()),
+        }
+    }
+}
+
 /// The settings of `flowforge serve`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Serve {
-    /// The address to listen on.
-    #[arg(long, env = "FLOWFORGE_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    /// The address to listen on, 127.0.0.1:8080 by default. A worker listens only when one is given, and tells there how it is:
+    /// `/health/live` and `/health/ready`.
+    #[arg(long, env = "FLOWFORGE_LISTEN")]
+    pub listen: Option<SocketAddr>,
     /// Which part of the work this process does; anything but `all` needs PostgreSQL.
     #[arg(long, env = "FLOWFORGE_ROLE", value_enum, default_value = "all")]
     pub role: Role,
@@ -109,17 +159,26 @@ pub(crate) struct Serve {
     /// Where the data is.
     #[command(flatten)]
     pub data: Data,
+    /// How processes tell each other where to look.
+    #[command(flatten)]
+    pub queue: Queue,
     /// What nodes may do and how much runs at once.
     #[command(flatten)]
     pub work: Work,
 }
 
 impl Serve {
+    /// The address to listen on; none for a worker that was given none.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        self.listen.or((self.role != Role::Worker).then_some(usual))
+    }
+
     /// The address that people see, without a slash at the end.
     pub(crate) fn public_address(&self) -> String {
         match given(&self.public_url) {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.listen),
+            None => self.address().map(|address| format!("http://{address}")).unwrap_or_default(),
         }
     }
 
@@ -175,6 +234,28 @@ mod tests {
         assert_eq!(data(Some("")).location(), Ok(Location::Sqlite("d/flowforge.db".into())));
         assert_eq!(data(Some("postgres://x")).location(), Ok(Location::Postgres("postgres://x".to_owned())));
         assert!(data(Some("mysql://x")).location().is_err());
+    }
+
+    #[test]
+    fn a_queue_goes_with_its_database() {
+        let (file, server) = (Location::Sqlite("d".into()), Location::Postgres("postgres://x".to_owned()));
+        let queue = |arguments: &[&str]| parsed(arguments).queue;
+        assert_eq!(queue(&[]).config(&server), Ok(QueueConfig::Memory));
+        assert_eq!(queue(&["--redis-url", ""]).config(&file), Ok(QueueConfig::Memory));
+        let redis = ["--redis-url", "redis://r"];
+        assert_eq!(queue(&redis).config(&server), Ok(QueueConfig::Redis("redis://r".to_owned())));
+        assert!(queue(&redis).config(&file).is_err_and(|fault| fault.contains("postgres://")));
+        assert_eq!(queue(&["--redis-url", "redis://r", "--queue", "none"]).config(&server), Ok(QueueConfig::None));
+        assert_eq!(queue(&["--queue", "none"]).config(&file), Ok(QueueConfig::None));
+        assert!(queue(&["--queue", "redis"]).config(&server).is_err());
+        assert!(queue(&["--redis-url", "http://r"]).config(&server).is_err());
+    }
+
+    #[test]
+    fn a_worker_listens_only_where_it_is_told_to() {
+        assert_eq!(parsed(&[]).address(), "127.0.0.1:8080".parse().ok());
+        assert_eq!(parsed(&["--role", "worker"]).address(), None);
+        assert_eq!(parsed(&["--role", "worker", "--listen", "127.0.0.1:9"]).address(), "127.0.0.1:9".parse().ok());
     }
 
     #[test]

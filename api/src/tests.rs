@@ -18,7 +18,7 @@ use axum::{
 use clap::Parser;
 use flowforge_core::{UserId, WorkspaceId};
 use flowforge_engine::{
-    Clock, Store, clock,
+    Clock, QueueConfig, Store, clock,
     store::accounts::{Member, Role},
 };
 use sea_orm::{ConnectionTrait, Database};
@@ -127,7 +127,7 @@ impl Forge {
 
     async fn on(place: Place) -> Self {
         let settings = settings(&place.data);
-        let engine = app::open_engine(place.store.clone(), &place.data, &settings.work, true).await.unwrap();
+        let engine = app::open_engine(place.store.clone(), &place.data, &settings.work, true, QueueConfig::Memory).await.unwrap();
         let app = App::new(engine, settings).unwrap();
         let owner = app.auth.create_first_owner(EMAIL, PASSWORD, "Analytical").await.unwrap();
         let token = app.auth.open(owner).await.unwrap().access_token;

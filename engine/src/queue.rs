@@ -229,3 +229,17 @@ pub(crate) struct Limits {
     /// Dispatched steps.
     pub(crate) steps: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Priority;
+
+    #[test]
+    fn every_priority_has_its_turn_and_every_turn_looks_at_every_priority() {
+        let firsts = |priority| (0..8).filter(|turn| Priority::order(*turn)[0] == priority).count();
+        assert_eq!(Priority::ALL.map(firsts), [5, 2, 1]);
+        for turn in 0..8 {
+            assert!(Priority::ALL.iter().all(|priority| Priority::order(turn).contains(priority)));
+        }
+    }
+}

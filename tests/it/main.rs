@@ -22,6 +22,7 @@ mod crash;
 mod git_job;
 mod harness;
 mod job;
+mod scale;
 mod setup;
 mod sse;
 mod tidy;

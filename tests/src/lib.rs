@@ -5,22 +5,26 @@
 
 mod client;
 mod events;
+mod fleet;
 mod forge;
 mod graph;
 mod ledger;
 mod postgres;
 mod process;
+mod redis;
 mod remote;
 mod seed;
 mod server;
 
 pub use client::{Client, Reply, plain_http};
 pub use events::{Event, Events};
+pub use fleet::{Fleet, Load};
 pub use forge::{Database, Forge, is_over};
 pub use graph::{chain, graph};
 pub use ledger::{Effect, Ledger};
 pub use postgres::Postgres;
 pub use process::{leftovers, root, run_script};
+pub use redis::Redis;
 pub use remote::{Remote, Request};
 pub use seed::Seed;
 pub use server::{Server, Settings, binary, command, free_port};

@@ -18,6 +18,7 @@ use crate::{
     failure::Failure,
     lock::{DataLock, make_folder},
     router,
+    routes::health,
 };
 
 /// How long requests that are being answered may take when the server stops.
@@ -27,13 +28,17 @@ const HAND_BACK: Duration = Duration::from_secs(19);
 
 pub(super) async fn serve(settings: Serve) -> Result<ExitCode, Failure> {
     let _lock = claim(&settings)?;
-    let listener = if settings.role == Role::Worker { None } else { Some(bind(settings.listen).await?) };
+    let queue = settings.queue.config(&settings.data.location()?)?;
+    let listener = match settings.address() {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let store = app::open_store(&settings.data).await?;
     let stop = stop_signal()?;
-    let engine = app::open_engine(store, &settings.data, &settings.work, settings.role != Role::Api).await?;
+    let engine = app::open_engine(store, &settings.data, &settings.work, settings.role != Role::Api, queue).await?;
     match listener {
-        None => work(&engine, stop).await,
-        Some(listener) => listen(listener, engine.clone(), settings, stop).await?,
+        Some(listener) if settings.role != Role::Worker => listen(listener, engine.clone(), settings, stop).await?,
+        listener => work(&engine, listener, stop).await?,
     }
     if timeout(HAND_BACK, engine.shutdown()).await.is_err() {
         tracing::warn!("the engine did not stop in time; other workers take its runs over when its lease ends");
@@ -61,10 +66,19 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(Failure::during(format!("cannot listen on {address}")))
 }
 
-async fn work(engine: &Engine, stop: impl Future<Output = ()>) {
+async fn work(engine: &Engine, listener: Option<TcpListener>, stop: impl Future<Output = ()>) -> Result<(), Failure> {
     let postgres = matches!(engine.store().location(), Location::Postgres(_));
     println!("FlowForge works on the runs of {}.", if postgres { "PostgreSQL" } else { "SQLite" });
-    stop.await;
+    let told = async {
+        match listener {
+            Some(listener) => axum::serve(listener, health::routes().with_state(engine.clone())).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = told => ended.map_err(Failure::during("the server failed")),
+        () = stop => Ok(()),
+    }
 }
 
 async fn listen(
@@ -74,7 +88,7 @@ async fn listen(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(Failure::during("the address cannot be told"))?;
-    let app = App::new(engine, Serve { listen: address, ..settings })?;
+    let app = App::new(engine, Serve { listen: Some(address), ..settings })?;
     first_owner(&app).await?;
     announce(&app).await?;
     let closing = app.closing.clone();

@@ -8,4 +8,5 @@ mod feed;
 mod forge;
 mod nodes;
 mod processes;
+mod queue;
 mod runs;

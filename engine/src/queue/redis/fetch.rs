@@ -23,8 +23,8 @@ pub(in crate::queue) struct Fetcher {
     lane: Lane,
     line: Arc<Line>,
     queues: Arc<[Keys; 3]>,
-    /// The connection over which a name was last enrolled.
-    enrolled: Arc<AtomicU64>,
+    /// For each queue, the connection over which a name was last enrolled.
+    enrolled: Arc<[AtomicU64; 3]>,
 }
 
 impl Fetcher {
@@ -55,6 +55,7 @@ impl Fetcher {
         let mut repairs = 0;
         for priority in Priority::order(turn) {
             let queue = &self.queues[priority as usize];
+            let enrolled = &self.enrolled[priority as usize];
             loop {
                 match take(queue, connection, worker).await {
                     Ok(None) => break,
@@ -63,11 +64,16 @@ impl Fetcher {
                         None => tracing::debug!(bytes = payload.len(), "something that is no hint was thrown away"),
                     },
                     Err(fault) => {
-                        repairs += u32::from(Trouble::of(&fault) != Trouble::Unreadable);
+                        let trouble = Trouble::of(&fault);
+                        repairs += u32::from(trouble != Trouble::Unreadable);
                         if repairs > REPAIRS {
                             return Err(fault);
                         }
-                        self.repair(session, queue, connection, worker.name(), fault).await?;
+                        self.repair(queue, connection, worker.name(), fault).await?;
+                        if trouble == Trouble::Unknown && enrolled.swap(session, Ordering::Relaxed) == session {
+                            tracing::debug!(name = %queue.config.queue, "Redis did not know this worker any more");
+                            self.line.forgotten.notify_one();
+                        }
                     }
                 }
             }
@@ -77,7 +83,6 @@ impl Fetcher {
 
     async fn repair(
         &self,
-        session: u64,
         queue: &Keys,
         connection: &mut MultiplexedConnection,
         worker: &str,
@@ -85,14 +90,7 @@ impl Fetcher {
     ) -> Result<(), RedisError> {
         let name = &queue.config.queue;
         match Trouble::of(&fault) {
-            Trouble::Unknown => {
-                queue.enrol(connection, worker).await?;
-                if self.enrolled.swap(session, Ordering::Relaxed) == session {
-                    tracing::debug!(%name, worker, "Redis did not know this worker any more");
-                    self.line.forgotten.notify_one();
-                }
-                Ok(())
-            }
+            Trouble::Unknown => queue.enrol(connection, worker).await,
             Trouble::Unreadable => match queue.forget(connection, worker).await? {
                 0 => Err(fault),
                 _ => Ok(()),

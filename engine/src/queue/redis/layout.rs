@@ -184,6 +184,23 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_queue_that_is_full_takes_no_more() {
+        let Ok(url) = std::env::var("FLOWFORGE_TEST_REDIS") else { return };
+        let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+        let queue = format!("flowforge-test-{}", clock::new_uuid().simple());
+        let keys = Keys { config: Config::default().queue(queue) };
+        let hints: Vec<Hint> = (0..CAPACITY + 100).map(|_| Hint::Run(RunId::new(clock::new_uuid()))).collect();
+        let mut taken = 0;
+        for some in hints.chunks(300) {
+            taken += keys.append(&mut connection, &some.iter().collect::<Vec<_>>()).await.unwrap();
+        }
+        assert_eq!(taken, CAPACITY as usize);
+        keys.wipe(&mut connection, None).await.unwrap();
+        assert_eq!(keys.append(&mut connection, &[&hints[0]]).await.unwrap(), 1);
+        keys.wipe(&mut connection, None).await.unwrap();
+    }
+
     #[test]
     fn what_is_no_hint_is_not_read() {
         let long = format!(r#"{{"step":{{"run":"run_{:032}","node":"{}","item":"","attempt":1}}}}"#, 0, "x".repeat(LONGEST));
