@@ -1143,7 +1143,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The process can do its work: the database answers. */
+        /** The process can do its work: the database answers, and a worker has heard from it lately. */
         get: {
             parameters: {
                 query?: never;
@@ -1163,6 +1163,15 @@ export interface paths {
                 };
                 /** @description the database does not answer */
                 500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the process cannot work on runs now, or is about to stop */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
