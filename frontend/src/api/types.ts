@@ -77,6 +77,8 @@ export type NodeType = Refine<Stored['NodeType'], { lane: 'inline' | 'dispatched
   ports_from?: string | null
   /** The parameter that holds a graph of the node's own. */
   body?: string | null
+  /** It answers whoever started the run, so it has no place inside a step. */
+  responds?: boolean
 }
 
 export type LastRun = Refine<Stored['LastRun'], { status: RunStatus }>

@@ -2,7 +2,7 @@ import { IconAlertTriangleFilled, IconStack2 } from '@tabler/icons-react'
 import { Handle, Position, useStore, type NodeProps } from '@xyflow/react'
 import { memo } from 'react'
 
-import type { GraphNode } from '../api/types'
+import type { GraphNode, Json } from '../api/types'
 import { NodeIcon } from '../ui/NodeIcon'
 import { StateBadge } from '../ui/StateBadge'
 
@@ -93,9 +93,11 @@ function Face({ data: { node, type } }: Pick<NodeProps<CardNode>, 'data'>) {
   )
 }
 
-/** The first parameter that says something, on one line. */
+/** The first parameters that say something, on one line; an id says nothing. */
 function summaryOf(node: GraphNode): string {
   const params = Object.values(node.params ?? {})
-  const text = params.filter((value) => typeof value === 'string' && value.trim() !== '').slice(0, 2)
+  const says = (value: Json) =>
+    typeof value === 'string' && value.trim() !== '' && !/^[a-z]+_[0-9a-z]{20,}$/i.test(value)
+  const text = params.filter(says).slice(0, 2)
   return text.join(' ').replace(/\s+/g, ' ').slice(0, 60)
 }

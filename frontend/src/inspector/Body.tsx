@@ -41,7 +41,7 @@ export function Body({ param, titles, onEnter, schema, value, problems, onChange
     const { [param]: body, ...rest } = next
     onChange?.(next.workflow === undefined && body !== undefined ? next : rest, path)
   }
-  const fields = Object.entries(schema.properties ?? {}).filter(([name]) => forWorkflow.includes(name))
+  const fields = forWorkflow.flatMap((name) => (schema.properties?.[name] ? [[name, schema.properties[name]]] : []))
   return (
     <div className="form">
       <Input.Wrapper

@@ -87,9 +87,7 @@ export function Inspector({ node, type, problems, body, onChange, onRename, onRe
             type={type}
             problems={problems}
             body={body}
-            onChange={
-              onChange && ((params, path) => onChange({ params }, `Change ${path.replace(/^params\./, '')}`, path))
-            }
+            onChange={onChange && ((params, path) => onChange({ params }, `Change ${wordsOf(path)}`, path))}
           />
         )}
         {!type?.trigger && (
@@ -114,6 +112,9 @@ export function Inspector({ node, type, problems, body, onChange, onRename, onRe
     </aside>
   )
 }
+
+/** "params.cases.0.port" is the port of one of the cases, and the history says "cases". */
+const wordsOf = (path: string): string => (path.split('.')[1] ?? '').replaceAll('_', ' ')
 
 /** Escape closes an open list of choices first, and the settings only after that. */
 const isOpenList = (target: EventTarget): boolean =>

@@ -1,8 +1,10 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 
 import { errorText } from '../api/client'
+import { workflowQuery } from '../api/queries'
 import { approvalsQuery } from '../api/runQueries'
+import type { Approval } from '../api/types'
 import { Notice } from '../ui/Notice'
 import { useNow } from '../ui/now'
 import { ShowMore } from '../ui/ShowMore'
@@ -32,14 +34,7 @@ export function Approvals() {
                 approval={approval}
                 now={now}
                 waits={open.has(keyOf(approval))}
-                from={
-                  <>
-                    <Link to="/runs/$id" params={{ id: approval.run_id }} search={{ step: approval.node_id }}>
-                      Open the run
-                    </Link>
-                    {' · '}
-                  </>
-                }
+                from={<From approval={approval} />}
               />
             ))}
           </div>
@@ -47,6 +42,19 @@ export function Approvals() {
         </div>
       </div>
     </main>
+  )
+}
+
+/** Which run asks, by the name of its workflow. */
+function From({ approval }: { approval: Approval }) {
+  const { data } = useQuery(workflowQuery(approval.workflow_id))
+  return (
+    <>
+      <Link to="/runs/$id" params={{ id: approval.run_id }} search={{ step: approval.node_id }}>
+        {data?.name ?? 'Open the run'}
+      </Link>
+      {' · '}
+    </>
   )
 }
 

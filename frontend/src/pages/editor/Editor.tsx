@@ -141,8 +141,8 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
         requestAnimationFrame(() => document.getElementById(fieldId(fieldPath(field)))?.focus()),
       )
   }
-  // What begins a run has no place inside a step.
-  const inner = useMemo(() => types.filter((type) => !type.trigger), [types])
+  // What begins a run, or answers its caller, has no place inside a step.
+  const inner = useMemo(() => types.filter((type) => !type.trigger && !type.responds), [types])
   const [chosen] = selection.nodes.size === 1 ? selection.nodes : []
   const settings =
     chosen !== undefined ? (
