@@ -11,7 +11,7 @@ const seg = encodeURIComponent
 const run = (id: string) => `/api/v1/runs/${seg(id)}`
 
 /** A part of a list of a run's items. */
-const itemsAtOnce = 50
+const itemsAtOnce = 100
 
 export const whyQuery = (id: string, moment: string) =>
   queryOptions({

@@ -64,19 +64,18 @@ export function RunDialog({ workflow, saving, onClose }: Props) {
             <CodeEditor label="Input" language="json" value={text} onChange={setText} minHeight={140} />
           </>
         )}
-        <Group justify="flex-end" gap={8}>
+        <Group gap={8} wrap="nowrap">
           <Select
             className="grow"
             aria-label="Priority"
-            maw={200}
+            maw={180}
             placeholder="Usual priority"
             data={priorities}
             value={priority}
             onChange={(next) => setPriority(priorities.find(({ value }) => value === next)?.value ?? null)}
             clearable
           />
-          <span className="grow" />
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" ml="auto" onClick={onClose}>
             Not now
           </Button>
           <Button type="submit" loading={start.isPending} data-autofocus={form ? undefined : true}>
