@@ -3,6 +3,8 @@
 /// The codes, in the order of the alphabet.
 pub(crate) const CODES: &[(&str, &str)] = &[
     ("already_set_up", "Somebody owns this installation already."),
+    ("approval_changed", "What the step asks is not what was shown."),
+    ("approval_decided", "Another decision came first."),
     ("body_too_large", "The body is larger than 25 MB."),
     ("body_too_slow", "The body did not come in time."),
     ("busy", "Too much is waiting already; the same request may succeed later."),
@@ -27,9 +29,12 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("invalid_setup_token", "The set-up token is not the one that the server printed at its last start."),
     ("method_not_allowed", "The route does not know this method."),
     ("not_found", "There is no such thing in this workspace."),
+    ("not_an_approver", "The step names who may decide, and the caller is not among them."),
     ("not_published", "The workflow has no published version."),
+    ("run_finished", "The run has ended."),
     ("run_state", "The run is past the point where the request makes sense."),
     ("too_many_requests", "The caller has asked too often; `Retry-After` says how long to wait."),
+    ("too_many_signals", "The run keeps as many signals as it can until a step takes one."),
     ("unauthenticated", "There is no access token, or it is not good any more."),
     ("unreadable_body", "The body broke off before its end."),
     ("unsupported_media_type", "The body is not announced as JSON."),

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flowforge_core::Problem;
+use flowforge_core::{Problem, Rejected};
 use flowforge_engine::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -93,7 +93,14 @@ impl From<Error> for ApiError {
             Error::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
             Error::Invalid(problems) => Self::invalid_graph(problems),
             Error::BadInput(detail) => Self::bad_request("invalid_input", detail),
+            Error::Rejected(Rejected::Finished) => {
+                Self::new(StatusCode::CONFLICT, "run_finished", Rejected::Finished.to_string())
+            }
+            Error::Rejected(reason @ Rejected::TooManySignals) => {
+                Self::new(StatusCode::CONFLICT, "too_many_signals", reason.to_string())
+            }
             Error::Rejected(reason) => Self::new(StatusCode::CONFLICT, "run_state", reason.to_string()),
+            Error::Denied { code, message } => Self::new(StatusCode::FORBIDDEN, code, message),
             Error::Busy => Self {
                 retry_after_s: Some(1),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too much is waiting already; try again in a second")

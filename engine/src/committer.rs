@@ -14,7 +14,7 @@ use std::{collections::HashSet, sync::Arc};
 use flowforge_core::RunId;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::delta::{Delta, Guard, LogWrite, NewRunRow, RunPatch, StepWrite};
+pub(crate) use self::delta::{Delta, Dispatch, Guard, KeyedLimit, Letter, LogWrite, NewRunRow, RunPatch, StepWrite};
 use crate::{
     error::{Error, Result},
     hints::Hints,

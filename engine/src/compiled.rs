@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flowforge_core::{Catalog, Document, Graph, Problem, WorkflowId, WorkspaceId};
+use flowforge_core::{Catalog, Document, Graph, NodeId, Problem, WorkflowId, WorkspaceId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -27,6 +27,24 @@ pub(crate) struct Compiled {
     pub(crate) graph: Arc<Graph>,
     /// What expressions see as `workflow`.
     pub(crate) about: Arc<Value>,
+    /// The way down to the graph within the version's, when it is one of a node's: node ids joined by `/`.
+    pub(crate) body: Option<String>,
+}
+
+impl Compiled {
+    /// The graph in a node of this one, on its own.
+    pub(crate) fn within(&self, node: &NodeId) -> Option<Self> {
+        let graph = self.graph.body(std::slice::from_ref(node))?.clone();
+        let body = Some(self.body.as_ref().map_or_else(|| node.to_string(), |body| format!("{body}/{node}")));
+        Some(Self { graph, about: self.about.clone(), body, ..*self })
+    }
+
+    /// The graph at the end of a way down.
+    fn at(&self, body: &str) -> Option<Self> {
+        let path: Vec<NodeId> = body.split('/').map(NodeId::from).collect();
+        let graph = self.graph.body(&path)?.clone();
+        Some(Self { graph, about: self.about.clone(), body: Some(body.to_owned()), ..*self })
+    }
 }
 
 /// The versions in memory.
@@ -76,11 +94,17 @@ impl Versions {
         workspace: WorkspaceId,
         workflow: WorkflowId,
         version: u32,
+        body: Option<&str>,
     ) -> Result<Arc<Compiled>> {
-        if let Some(found) = self.lock().compiled.get(&(workflow, version)) {
-            return Ok(found.clone());
+        let kept = self.lock().compiled.get(&(workflow, version)).cloned();
+        let whole = match kept {
+            Some(whole) => whole,
+            None => self.keep(workspace, store.version(workspace, workflow, version).await?)?,
+        };
+        match body {
+            None => Ok(whole),
+            Some(body) => whole.at(body).map(Arc::new).ok_or(Error::NotFound("body")),
         }
-        self.keep(workspace, store.version(workspace, workflow, version).await?)
     }
 
     /// Takes note that a workflow was changed in this process.
@@ -101,8 +125,14 @@ impl Versions {
         let document: Document = serde_json::from_value(record.graph).map_err(|fault| unreadable(&fault))?;
         let graph = Graph::compile(&document, &self.catalog).map_err(Error::Invalid)?;
         let key = (record.workflow, record.version);
-        let compiled =
-            Arc::new(Compiled { workspace, workflow: key.0, version: key.1, graph: Arc::new(graph), about: Arc::new(about) });
+        let compiled = Arc::new(Compiled {
+            workspace,
+            workflow: key.0,
+            version: key.1,
+            graph: Arc::new(graph),
+            about: Arc::new(about),
+            body: None,
+        });
         let mut kept = self.lock();
         if kept.compiled.len() >= KEPT {
             kept.compiled.clear();

@@ -1,25 +1,28 @@
-//! The facade that HTTP uses: start, wait, cancel, watch.
+//! The facade that HTTP uses: start, wait, pause, signal, decide, cancel, watch.
+
+mod decide;
 
 use std::{sync::Arc, time::Duration};
 
-use flowforge_core::{Catalog, NodeId, RunId, RunStatus, WorkerId, WorkflowId, WorkspaceId, node::Evaluate, template::Secrets};
+use flowforge_core::{
+    Catalog, Priority, Rejected, RunId, WorkflowId, WorkspaceId, node::Evaluate, run::MOST_SIGNALS, template::Secrets,
+};
 use futures::Stream;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+pub use self::decide::{Asked, NewDecision};
 use crate::{
     clock::{self, Clock},
-    committer::{Delta, Guard, NewRunRow, RunPatch},
-    compiled::Compiled,
     config::EngineConfig,
     error::{Error, Result},
-    executor::storable,
+    executor::{storable, storable_text},
     feed::{self, FeedEvent},
-    owner::{Owner, Waiting},
-    queue::{Hint, Link, Priority, Queue, Receivers},
+    queue::{Link, Queue, Receivers},
     record::RunRecord,
     shared::Shared,
+    start::{self, Accept, Accepted},
     store::{Store, inbox::Message},
     worker::Worker,
 };
@@ -56,6 +59,8 @@ pub struct NewRun {
     pub input: Value,
     /// What starts it: `manual`, `api`, ….
     pub trigger: &'static str,
+    /// How urgent it is; as its workflow says when absent.
+    pub priority: Option<Priority>,
     /// What tells a repetition of the same request.
     pub dedupe: Option<Dedupe>,
 }
@@ -151,17 +156,13 @@ impl Engine {
     /// `NotFound` and `Invalid` for the workflow, `Conflict` when the dedupe key was used for something else, `Busy`, and
     /// `Storage`: then it is not known whether the run exists.
     pub async fn start(&self, new: NewRun) -> Result<Started> {
-        let compiled = self.shared.versions.to_start(&self.shared.store, new.workspace, new.workflow, new.version).await?;
-        let owner = self.shared.config.works.then_some(self.shared.worker);
-        let (record, row) = self.accept(new, &compiled, owner);
-        let repetition = Repetition { workspace: record.workspace, dedupe: row.dedupe_key.clone().zip(row.dedupe_hash.clone()) };
-        let answer = match owner {
-            Some(_) => self.own(compiled, record, row).await,
-            None => self.leave_to_others(record, row).await,
-        };
-        match (answer, repetition.dedupe) {
-            (Err(Error::Fenced), Some((key, hash))) => self.repeated(repetition.workspace, &key, &hash).await,
-            (answer, _) => answer,
+        let NewRun { workspace, workflow, version, input, trigger, priority, dedupe } = new;
+        let compiled = self.shared.versions.to_start(&self.shared.store, workspace, workflow, version).await?;
+        let new = Accept { priority, dedupe: dedupe.clone(), ..Accept::new(workspace, compiled, input, trigger) };
+        match (start::accept(&self.shared, new).await, dedupe) {
+            (Ok(Accepted { record, ended }), _) => Ok(Started { record, is_new: true, ended }),
+            (Err(Error::Fenced), Some(dedupe)) => self.repeated(workspace, &dedupe).await,
+            (Err(fault), _) => Err(fault),
         }
     }
 
@@ -193,7 +194,7 @@ impl Engine {
             let rung = watch.rung();
             let record = self.shared.store.run(workspace, run).await?;
             let left = until.saturating_duration_since(clock::monotonic());
-            if record.status.is_terminal() || left.is_zero() {
+            if record.status.is_terminal() || record.response.is_some() || left.is_zero() {
                 return Ok(record);
             }
             let _ = tokio::time::timeout(left.min(look), rung).await;
@@ -201,18 +202,52 @@ impl Engine {
         }
     }
 
+    /// Asks a run to begin nothing more until it is resumed. Answers when the request is on disk.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Rejected` when the run has ended.
+    pub async fn pause(&self, workspace: WorkspaceId, run: RunId) -> Result<RunRecord> {
+        self.tell(workspace, run, Message::Pause).await
+    }
+
+    /// Asks a run to go on. Answers when the request is on disk.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Rejected` when the run has ended.
+    pub async fn resume(&self, workspace: WorkspaceId, run: RunId) -> Result<RunRecord> {
+        self.tell(workspace, run, Message::Resume).await
+    }
+
+    /// Sends a signal to a run: the first step that waits for its name takes it, or it is kept until one does. Answers when it
+    /// is on disk.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Rejected` when the run has ended or keeps too many signals already.
+    pub async fn signal(&self, workspace: WorkspaceId, run: RunId, name: &str, payload: Value) -> Result<RunRecord> {
+        let row = self.shared.store.run_row(Some(workspace), run).await?;
+        if row.signals.len() + self.shared.store.signals_sent(run).await? >= MOST_SIGNALS {
+            return Err(Error::Rejected(Rejected::TooManySignals));
+        }
+        let payload = Arc::new(storable(payload));
+        self.tell(workspace, run, Message::Signal { name: storable_text(name), payload }).await
+    }
+
+    async fn tell(&self, workspace: WorkspaceId, run: RunId, message: Message) -> Result<RunRecord> {
+        let record = self.shared.store.run(workspace, run).await?;
+        if record.status.is_terminal() {
+            return Err(Error::Rejected(Rejected::Finished));
+        }
+        self.shared.store.send(run, &message).await?;
+        self.worker.call(run);
+        Ok(record)
+    }
+
     /// Asks a run to stop. Answers when the request is on disk.
     ///
     /// # Errors
     /// `NotFound`, or `Rejected` when the run has ended.
     pub async fn cancel(&self, workspace: WorkspaceId, run: RunId) -> Result<RunRecord> {
-        let record = self.shared.store.run(workspace, run).await?;
-        if record.status.is_terminal() {
-            return Err(Error::Rejected(flowforge_core::Rejected::Finished));
-        }
-        self.shared.store.send(run, &Message::Cancel).await?;
-        self.worker.call(run);
-        Ok(record)
+        self.tell(workspace, run, Message::Cancel).await
     }
 
     /// A run's events after a record number, as they come; ends after the last one.
@@ -236,75 +271,13 @@ impl Engine {
         }
     }
 
-    fn accept(&self, new: NewRun, compiled: &Compiled, owner: Option<WorkerId>) -> (RunRecord, NewRunRow) {
-        let now = self.shared.clock.now();
-        let input = storable(new.input);
-        let trigger_node: Option<NodeId> = compiled.graph.manual_trigger().map(|step| compiled.graph.step(step).id.clone());
-        let row = NewRunRow {
-            workspace: new.workspace,
-            workflow: new.workflow,
-            version: compiled.version,
-            trigger: new.trigger,
-            trigger_node,
-            input: input.to_string(),
-            owner,
-            dedupe_key: new.dedupe.as_ref().map(|dedupe| dedupe.key.clone()),
-            dedupe_hash: new.dedupe.map(|dedupe| dedupe.hash),
-            created_at: now,
-            deadline_at: compiled.graph.timeout_s().map(|s| now.plus_ms(s.saturating_mul(1_000))),
-        };
-        let record = RunRecord {
-            id: RunId::new(clock::new_uuid()),
-            workspace: new.workspace,
-            workflow: new.workflow,
-            version: compiled.version,
-            status: RunStatus::Pending,
-            trigger: new.trigger.to_owned(),
-            input: Arc::new(input),
-            output: None,
-            error: None,
-            created_at: now,
-            started_at: None,
-            cancel_requested_at: None,
-            finished_at: None,
-        };
-        (record, row)
-    }
-
-    /// Creates a run that this process owns from the first commit on.
-    async fn own(&self, compiled: Arc<Compiled>, record: RunRecord, row: NewRunRow) -> Result<Started> {
-        let run = record.id;
-        if !self.worker.has_room() {
-            return self.leave_to_others(record, NewRunRow { owner: None, ..row }).await;
-        }
-        let (owner, Waiting { accepted, ended }) = Owner::create(self.shared.clone(), compiled, record, row);
-        self.worker.accept(run, owner).map_err(|_| Error::Busy)?;
-        let record = accepted.await.unwrap_or_else(|_| Err(Error::Busy))?;
-        Ok(Started { record, is_new: true, ended: Some(ended) })
-    }
-
-    /// Creates a run that nobody owns yet: a worker finds it, by a hint or by looking.
-    async fn leave_to_others(&self, record: RunRecord, row: NewRunRow) -> Result<Started> {
-        let run = record.id;
-        let delta = Delta::of_run(run, Guard::New(Box::new(row)), 0, RunPatch::default());
-        self.shared.committer.commit(delta).await?;
-        self.shared.queue.offer(Hint::Run(run), Priority::Normal);
-        Ok(Started { record, is_new: true, ended: None })
-    }
-
-    async fn repeated(&self, workspace: WorkspaceId, key: &str, hash: &str) -> Result<Started> {
-        let (record, first) = self.shared.store.run_by_dedupe_key(workspace, key).await?.ok_or(Error::Fenced)?;
-        if first.as_deref() != Some(hash) {
+    async fn repeated(&self, workspace: WorkspaceId, dedupe: &Dedupe) -> Result<Started> {
+        let (record, first) = self.shared.store.run_by_dedupe_key(workspace, &dedupe.key).await?.ok_or(Error::Fenced)?;
+        if first.as_deref() != Some(dedupe.hash.as_str()) {
             let message =
                 format!("the idempotency key was used for another request, which started {}; use a fresh key", record.id);
             return Err(Error::Conflict { code: "idempotency_conflict", message });
         }
         Ok(Started { record, is_new: false, ended: None })
     }
-}
-
-/// What is needed to find the run of an earlier, equal request.
-struct Repetition {
-    workspace: WorkspaceId,
-    dedupe: Option<(String, String)>,
 }

@@ -20,6 +20,14 @@ pub enum Error {
     /// The document cannot be run.
     #[error("the graph has {} problem(s); the first: {}", .0.len(), .0.first().map(|p| p.message.as_str()).unwrap_or_default())]
     Invalid(Vec<Problem>),
+    /// Whoever asks may not do this.
+    #[error("{message}")]
+    Denied {
+        /// A stable word, for example `not_an_approver`.
+        code: &'static str,
+        /// Who may, and what to do.
+        message: String,
+    },
     /// A value is not acceptable.
     #[error("{0}")]
     BadInput(String),

@@ -7,10 +7,10 @@ mod storable;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flowforge_core::{
-    Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
+    Awaiting, Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
     expression::Expression,
     graph::Param,
-    node::{BoxFuture, Context, Evaluate, LogSink, NodeError, Outcome, Stream},
+    node::{Await, BoxFuture, Context, Evaluate, LogSink, NodeError, Outcome, Stream},
     template::{MissingSecret, Scope, Secrets},
 };
 use futures::FutureExt;
@@ -62,6 +62,18 @@ pub(crate) struct Executed {
     pub(crate) result: Result<Outcome, NodeError>,
     /// The output, serialised once.
     pub(crate) output_json: Option<String>,
+}
+
+/// What came of an attempt for which no node was called.
+pub(crate) fn finished(
+    step: StepIx,
+    attempt: u32,
+    started_at: Timestamp,
+    finished_at: Timestamp,
+    result: Result<Outcome, NodeError>,
+) -> Executed {
+    let (result, output_json) = checked(result);
+    Executed { step, attempt, started_at, finished_at, input: None, result, output_json }
 }
 
 /// Parameters with their values put in.
@@ -177,6 +189,9 @@ fn checked(result: Result<Outcome, NodeError>) -> (Result<Outcome, NodeError>, O
             }
             (Ok(Outcome::Done(output)), Some(json))
         }
+        Ok(Outcome::Await(Await { what, until })) => {
+            (storable_wait(what).map(|what| Outcome::Await(Await { what, until })), None)
+        }
         Err(mut error) => {
             error.message.truncate(error.message.floor_char_boundary(LONGEST_MESSAGE));
             error.message = storable::text(&error.message);
@@ -185,6 +200,29 @@ fn checked(result: Result<Outcome, NodeError>) -> (Result<Outcome, NodeError>, O
         }
         sleep => (sleep, None),
     }
+}
+
+/// What is waited for is recorded like an output, and is held to the same limits.
+fn storable_wait(what: Awaiting) -> Result<Awaiting, NodeError> {
+    let value = serde_json::json!(what);
+    if storable::is_too_deep(&value) {
+        return Err(NodeError::fatal(
+            "OUTPUT_TOO_DEEP",
+            format!("what is handed over is nested more than {DEEPEST} levels deep"),
+        ));
+    }
+    let json = value.to_string();
+    if json.len() > LARGEST {
+        let message =
+            format!("what is handed over has {} bytes; the most is {LARGEST}: hand over less, or references", json.len());
+        return Err(NodeError::fatal("OUTPUT_TOO_LARGE", message));
+    }
+    if !storable::is_unstorable(&value) {
+        return Ok(what);
+    }
+    let unreadable =
+        |fault: serde_json::Error| NodeError::fatal("OUTPUT_UNREADABLE", format!("what is handed over cannot be kept: {fault}"));
+    serde_json::from_value(storable(value)).map_err(unreadable)
 }
 
 fn panicked(node: &NodeId, panic: &(dyn std::any::Any + Send)) -> NodeError {

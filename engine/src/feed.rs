@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     error::Result,
     hints::Watch,
+    owner::EVENT,
     record::{AttemptRecord, LogRecord},
     shared::Shared,
     store::runs::RunRow,
@@ -154,6 +155,7 @@ fn of_attempt(row: &AttemptRecord) -> Vec<FeedEvent> {
         Some(FeedEvent { seq: seq?, kind, at: at.unwrap_or_default(), node, item, attempt, data: object(data) })
     };
     let (kind, data) = match row.status {
+        StepStatus::Completed if row.seqs.started.is_none() => ("step_succeeded", json!({ "port": row.port, "kept": true })),
         StepStatus::Completed => ("step_succeeded", json!({ "port": row.port })),
         StepStatus::Failed if row.wake_at.is_some() => ("step_retrying", json!({ "error": row.error, "retry_at": row.wake_at })),
         StepStatus::Failed => ("step_failed", json!({ "error": row.error })),
@@ -162,7 +164,7 @@ fn of_attempt(row: &AttemptRecord) -> Vec<FeedEvent> {
     };
     [
         event(row.seqs.started, "step_started", row.started_at, json!({})),
-        event(row.seqs.waiting, "step_waiting", row.started_at, json!({ "wake_at": row.wake_at })),
+        event(row.seqs.waiting, "step_waiting", row.started_at, json!({ "wake_at": row.wake_at, "awaiting": row.awaiting })),
         event(row.seqs.finished, kind, row.finished_at, data),
     ]
     .into_iter()
@@ -171,6 +173,11 @@ fn of_attempt(row: &AttemptRecord) -> Vec<FeedEvent> {
 }
 
 fn of_line(line: LogRecord) -> FeedEvent {
+    if line.stream == EVENT {
+        let kind = if line.text == "run_paused" { "run_paused" } else { "run_resumed" };
+        let (node, item, attempt, data) = (None, String::new(), None, Map::new());
+        return FeedEvent { seq: line.seq, kind, at: line.at, node, item, attempt, data };
+    }
     let data = object(json!({ "stream": line.stream, "text": line.text }));
     FeedEvent {
         seq: line.seq,

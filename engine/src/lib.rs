@@ -23,6 +23,7 @@ mod owner;
 mod queue;
 mod record;
 mod shared;
+mod start;
 pub mod store;
 mod sweeper;
 mod worker;
@@ -30,9 +31,9 @@ mod worker;
 pub use crate::{
     clock::Clock,
     config::{EngineConfig, QueueConfig},
-    engine::{Dedupe, Engine, NewRun, Started},
+    engine::{Asked, Dedupe, Engine, NewDecision, NewRun, Started},
     error::{Error, Result},
     feed::FeedEvent,
-    record::{AttemptRecord, LogRecord, RunRecord},
+    record::{AttemptRecord, LogRecord, Parent, RunRecord},
     store::{Location, Page, PageRequest, Store},
 };

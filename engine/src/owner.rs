@@ -5,8 +5,10 @@
 //! recorded its causes. A pure step may begin as soon as its causes are known, since running it again is harmless; so a
 //! chain of pure steps is written in one commit.
 
+mod children;
 mod draft;
 mod inbox;
+mod kept;
 mod load;
 mod log;
 mod obey;
@@ -29,11 +31,14 @@ use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
-use self::{draft::Draft, load::seed, log::Line};
+use self::{children::Called, draft::Draft, load::seed, log::Line};
 pub(crate) use self::{
+    draft::EVENT,
+    kept::begun,
     load::Loaded,
     log::admitted,
-    task::{Attempt, Surroundings, about},
+    obey::{HANDLER, ended, handler},
+    task::{Attempt, Place, Surroundings, about},
 };
 use crate::{
     clock,
@@ -95,6 +100,18 @@ pub(crate) struct Owner {
     /// Each answers nothing when it was not begun because the run may be another worker's.
     under_way: FuturesUnordered<BoxFuture<'static, Result<Option<Executed>, Aborted>>>,
     aborts: HashMap<StepIx, AbortHandle>,
+    /// Runs that steps have called for, until they exist.
+    calling: FuturesUnordered<BoxFuture<'static, Called>>,
+    /// Runs that have a message waiting once the draft is on disk.
+    rings: Vec<RunId>,
+    /// Whether the draft calls for a run that handles the failure of this one.
+    handler_called: bool,
+    /// Where in its parent's list the run stands, if it executes a graph within a node.
+    place: Option<Place>,
+    /// What the run is counted under, if it has a limit.
+    line: Option<String>,
+    /// When something last happened.
+    moved_at: Instant,
     effects: Arc<Semaphore>,
     lines: mpsc::Receiver<Line>,
     log: Arc<log::OwnerLog>,
@@ -117,6 +134,9 @@ struct Commit {
     answer: oneshot::Receiver<Result<()>>,
     /// What may begin when it has succeeded.
     then: Vec<Begin>,
+    /// Runs that have a message waiting when it has succeeded.
+    rings: Vec<RunId>,
+    calls_handler: bool,
     has_effects: bool,
     /// How ownership ends with it, when it lets the run go.
     lets_go: Option<Ended>,
@@ -125,7 +145,17 @@ struct Commit {
 /// What begins when its causes are on disk.
 enum Begin {
     Attempt { step: StepIx, attempt: u32 },
+    Child { step: StepIx, attempt: u32, index: u32 },
     Hint(StepRef),
+}
+
+/// Where a run that does not exist yet comes from.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    /// Where in its parent's list it stands.
+    pub(crate) place: Option<Place>,
+    /// The message that called for it.
+    pub(crate) called_by: Option<Uuid>,
 }
 
 /// Who waits for a run that was just accepted.
@@ -138,7 +168,13 @@ pub(crate) struct Waiting {
 
 impl Owner {
     /// Takes a run that does not exist yet: the first commit creates it.
-    pub(crate) fn create(shared: Arc<Shared>, compiled: Arc<Compiled>, record: RunRecord, row: NewRunRow) -> (Self, Waiting) {
+    pub(crate) fn create(
+        shared: Arc<Shared>,
+        compiled: Arc<Compiled>,
+        record: RunRecord,
+        row: NewRunRow,
+        origin: Origin,
+    ) -> (Self, Waiting) {
         let (accepted, on_accepted) = oneshot::channel();
         let (ended, on_ended) = oneshot::channel();
         let run = Run::new(compiled.graph.clone(), seed(record.id));
@@ -146,6 +182,10 @@ impl Owner {
         let mut owner = Self::new(shared, compiled, run, record, row.epoch(), deadline);
         owner.trigger = row.trigger_node.as_ref().and_then(|node| owner.compiled.graph.find(node));
         owner.new = Some(Box::new(row));
+        owner.place = origin.place;
+        if let Some(message) = origin.called_by {
+            owner.draft.consume(message);
+        }
         owner.accepted = Some(accepted);
         owner.ended = Some(ended);
         (owner, Waiting { accepted: on_accepted, ended: on_ended })
@@ -153,10 +193,12 @@ impl Owner {
 
     /// Takes over a run that was claimed.
     pub(crate) fn resume(shared: Arc<Shared>, loaded: Loaded) -> Self {
-        let Loaded { row, compiled, run, open } = loaded;
+        let Loaded { row, compiled, run, open, place } = loaded;
         let trigger = row.trigger_node.as_deref().and_then(|node| compiled.graph.find(&node.into()));
         let mut owner = Self::new(shared, compiled, run, row.record, row.epoch, row.deadline_at);
+        owner.line = row.limit.map(|limit| limit.key);
         owner.trigger = trigger;
+        owner.place = place;
         if owner.record.status == RunStatus::Waiting {
             owner.record.status = RunStatus::Running;
             owner.draft.go_on();
@@ -188,6 +230,12 @@ impl Owner {
             commit: None,
             under_way: FuturesUnordered::new(),
             aborts: HashMap::new(),
+            calling: FuturesUnordered::new(),
+            rings: Vec::new(),
+            handler_called: false,
+            place: None,
+            line: None,
+            moved_at: clock::monotonic(),
             effects: Arc::new(Semaphore::new(EFFECTS_AT_ONCE)),
             lines,
             log: Arc::new(log::OwnerLog::new(sender, shared.clock.clone())),
@@ -229,10 +277,12 @@ impl Owner {
         self.suspect = crashes > 0;
         if self.run.status() == RunStatus::Pending {
             let trigger = self.trigger;
-            if self.new.is_none() {
+            // A child may have been asked to stop before it existed.
+            if self.new.is_none() || self.record.parent.is_some() {
                 self.read_inbox().await?;
             }
             self.apply(Input::Start { trigger, kept: Vec::new() }, None);
+            self.moment_came();
             return Ok(());
         }
         self.read_inbox().await?;
@@ -298,6 +348,7 @@ impl Owner {
             // What is let go of is nobody's to change any more.
             Some(done) = self.under_way.next(), if !letting_go => self.finished(done),
             // What cannot be written as fast as it comes is not gathered without end: the steps that write it wait.
+            Some(called) = self.calling.next(), if !letting_go => self.called(called),
             Some(line) = self.lines.recv(), if !letting_go && self.draft.rows() < LARGE_DRAFT => self.take_line(line),
             () = self.bell.notified(), if !letting_go => {
                 if let Err(fault) = self.read_inbox().await {
@@ -316,13 +367,15 @@ impl Owner {
             self.show_at = Some(clock::monotonic() + SHOW_AFTER);
         }
         let leaving = self.shared.is_leaving();
+        let until = |at: Instant| at.saturating_duration_since(clock::monotonic());
         // A process that leaves begins nothing more.
         let wake = self.run.next_wake().filter(|_| !leaving);
+        let lingers =
+            self.lingers_until().filter(|_| self.run.status() == RunStatus::Waiting && self.calling.is_empty()).map(until);
         let due = wake.into_iter().chain(self.deadline).min().map(|at| self.shared.clock.until(at));
-        let until = |at: Instant| at.saturating_duration_since(clock::monotonic());
         let show = self.show_at.map(until);
         let leave = leaving.then(|| until(*self.leave_at.get_or_insert_with(|| clock::monotonic() + self.shared.config.grace)));
-        due.into_iter().chain(show).chain(leave).min()
+        due.into_iter().chain(show).chain(leave).chain(lingers).min()
     }
 
     fn moment_came(&mut self) {
@@ -337,8 +390,19 @@ impl Owner {
         if self.leave_at.is_some_and(|at| at <= clock::monotonic()) {
             // The grace is over: what is still under way is stopped and begins again elsewhere.
             self.under_way.clear();
+            self.calling.clear();
             self.aborts.clear();
         }
+    }
+
+    /// The run.
+    pub(crate) fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// What the run is counted under, if it has a limit.
+    pub(crate) fn line(&self) -> Option<&str> {
+        self.line.as_deref()
     }
 
     /// The epoch under which the run is owned.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowforge_core::{
-    NodeId, RunId, RunStatus, StepStatus, Timestamp, WorkflowId, WorkspaceId, event::RunError, node::NodeError,
+    NodeId, Priority, RunId, RunStatus, StepStatus, Timestamp, WorkflowId, WorkspaceId, event::RunError, node::NodeError,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -35,8 +35,33 @@ pub struct RunRecord {
     pub started_at: Option<Timestamp>,
     /// When someone asked to cancel it.
     pub cancel_requested_at: Option<Timestamp>,
+    /// Since when it is paused.
+    pub paused_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// The step that it was started for.
+    pub parent: Option<Parent>,
+    /// How many runs stand above it.
+    pub depth: u32,
+    /// The run that this one repeats.
+    pub origin: Option<RunId>,
+    /// What whoever started it is answered with: `{status, headers, body}`; absent in lists.
+    pub response: Option<Arc<Value>>,
+}
+
+/// The step that a run was started for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// Its run.
+    pub run: RunId,
+    /// Its node.
+    pub node: NodeId,
+    /// Its attempt.
+    pub attempt: u32,
+    /// The item of its list, from 0.
+    pub index: u32,
 }
 
 /// One attempt of one step.
@@ -64,6 +89,8 @@ pub struct AttemptRecord {
     pub finished_at: Option<Timestamp>,
     /// When it is woken, or the next attempt begins.
     pub wake_at: Option<Timestamp>,
+    /// What it waits for, or has waited for, beside the time.
+    pub awaiting: Option<Value>,
     /// Where in the run's record it began, paused and ended.
     pub seqs: Seqs,
     /// What its effects carry, so that their receivers can tell a repetition.
@@ -107,4 +134,15 @@ const EFFECTS: Uuid = Uuid::from_u128(0x1f3a_6d2e_9c54_5b0e_8a77_2d90_c1e4_6b35)
 pub(crate) fn effect_key(run: RunId, node: &NodeId, item: &str) -> String {
     let name = [run.uuid().as_bytes().as_slice(), node.as_str().as_bytes(), b"/", item.as_bytes()].concat();
     format!("ff-{}", Uuid::new_v5(&EFFECTS, &name))
+}
+
+/// The id of a run that a step starts for an item. The same every time it is asked for, so that the run can be created any
+/// number of times and exists once. It sorts next to its parent's: the time is the parent's, the rest is a hash (UUIDv7 in form).
+pub(crate) fn child_id(parent: &Parent) -> RunId {
+    let Parent { run, node, attempt, index } = parent;
+    let name = [run.uuid().as_bytes(), node.as_str().as_bytes(), format!("/{attempt}/{index}").as_bytes()].concat();
+    let mut bytes = *Uuid::new_v5(&EFFECTS, &name).as_bytes();
+    bytes[..6].copy_from_slice(&run.uuid().as_bytes()[..6]);
+    bytes[6] = bytes[6] & 0x0f | 0x70;
+    RunId::new(Uuid::from_bytes(bytes))
 }

@@ -21,6 +21,7 @@ use crate::{
     error::Result,
     executor::Executor,
     hints::Hints,
+    owner::Owner,
     queue::{Bell, Heard, Hint, Priority, Queue, StepRef},
     store::Store,
 };
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) sweep_now: Notify,
     live: Mutex<HashMap<RunId, Arc<Notify>>>,
     steps: Mutex<HashMap<StepRef, Arc<Execution>>>,
+    /// Owners of runs that this process has accepted, until the queue brings their hint.
+    prepared: Mutex<HashMap<RunId, Owner>>,
 }
 
 impl Shared {
@@ -85,6 +88,7 @@ impl Shared {
             sweep_now: Notify::new(),
             live: Mutex::default(),
             steps: Mutex::default(),
+            prepared: Mutex::default(),
         })
     }
 
@@ -144,6 +148,35 @@ impl Shared {
             }
             Entry::Vacant(free) => Some(Live { shared: self.clone(), run, bell: free.insert(Arc::default()).clone() }),
         }
+    }
+
+    /// Takes a run that is to be created here. Gives it back when there is no room for it.
+    pub(crate) fn prepare(&self, owner: Owner) -> std::result::Result<(), Box<Owner>> {
+        let run = owner.id();
+        lock(&self.prepared).insert(run, owner);
+        let sent = self.queue.push(Hint::Run(run), Priority::Normal);
+        // A process that leaves takes no hints any more.
+        if sent && !self.is_leaving() {
+            return Ok(());
+        }
+        self.take_prepared(run).map_or(Ok(()), |owner| Err(Box::new(owner)))
+    }
+
+    /// The owner of a run that this process has accepted and not begun.
+    pub(crate) fn take_prepared(&self, run: RunId) -> Option<Owner> {
+        lock(&self.prepared).remove(&run)
+    }
+
+    /// Whoever asked for a run that no commit has created yet is told that it was not accepted.
+    pub(crate) fn drop_prepared(&self) {
+        let dropped = std::mem::take(&mut *lock(&self.prepared));
+        drop(dropped);
+    }
+
+    /// Whether another run can be held in memory, and owned safely.
+    pub(crate) fn has_room(&self) -> bool {
+        let held = self.owned() + lock(&self.prepared).len();
+        held < self.config.max_runs && self.is_trusted() && !self.is_leaving()
     }
 
     /// Rings a run's owner, if it is in this process.

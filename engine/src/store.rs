@@ -8,6 +8,7 @@ mod connect;
 mod entity;
 pub mod inbox;
 pub mod leases;
+mod limits;
 pub mod logs;
 mod page;
 pub mod runs;

@@ -4,11 +4,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use flowforge_core::RunId;
+use uuid::Uuid;
+
 use crate::{
     clock,
-    error::Result,
+    error::{Error, Result},
+    owner::HANDLER,
     queue::{Hint, Priority},
     shared::Shared,
+    start::{self, Accept},
+    store::inbox::Handler,
 };
 
 /// The most runs and steps that are found at once, oldest first.
@@ -47,15 +53,43 @@ async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<bool> {
     for run in found.runs {
         shared.queue.push(Hint::Run(run), Priority::Low);
     }
+    for run in shared.store.find_admissible(BATCH).await? {
+        shared.queue.push(Hint::Run(run), Priority::Low);
+    }
     for step in found.steps {
         shared.queue.push(Hint::Step(step), Priority::Low);
     }
+    start_handlers(shared).await?;
     look_after_own(shared).await?;
     if round.is_multiple_of(TIDY_EVERY) {
         shared.store.forget_silent_workers(shared.config.lease).await?;
         shared.store.forget_late_messages().await?;
+        shared.store.cancel_orphans().await?;
     }
     Ok(found_all)
+}
+
+/// Creates the runs that failures have called for. Each has its id from the beginning, so it is created once.
+async fn start_handlers(shared: &Arc<Shared>) -> Result<()> {
+    for (id, message, handler) in shared.store.called_for(BATCH).await? {
+        if let Err(fault) = start_handler(shared, id, message, &handler).await {
+            tracing::error!(workflow = handler.workflow, %fault, "the run that a failure calls for cannot be started");
+            if matches!(fault, Error::NotFound(_) | Error::Invalid(_) | Error::Conflict { .. }) {
+                shared.store.forget_message(message).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn start_handler(shared: &Arc<Shared>, id: RunId, message: Uuid, handler: &Handler) -> Result<()> {
+    let compiled = start::compiled(shared, handler.workspace, &handler.workflow, None).await?;
+    let new = Accept::new(handler.workspace, compiled, handler.input.clone(), HANDLER);
+    match start::accept(shared, Accept { id, called_by: Some(message), ..new }).await {
+        // Another process was quicker.
+        Err(Error::Fenced) => shared.store.forget_message(message).await,
+        answer => answer.map(drop),
+    }
 }
 
 /// Rings owners whose runs were called by other processes, and takes up again what this worker owns and lost track of: the

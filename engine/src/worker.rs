@@ -2,12 +2,7 @@
 
 mod lane;
 
-use std::{
-    collections::HashMap,
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use flowforge_core::{RunId, RunStatus, event::RunError};
 use futures::FutureExt;
@@ -15,9 +10,10 @@ use futures::FutureExt;
 use crate::{
     committer::{Delta, Guard, RunPatch},
     error::{Error, Result},
-    owner::{Ended, Loaded, Owner},
+    owner::{self, Ended, Loaded, Owner},
     queue::{Bell, Hint, Limits, Priority, Receivers},
-    shared::{Shared, lock},
+    shared::Shared,
+    store::{inbox::Message, runs::RunRow},
     sweeper,
 };
 
@@ -29,13 +25,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The worker of a process.
 pub(crate) struct Worker {
     shared: Arc<Shared>,
-    /// Owners of runs that this process has accepted, until the queue brings their hint.
-    prepared: Mutex<HashMap<RunId, Owner>>,
 }
 
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, prepared: Mutex::default() }
+        Self { shared }
     }
 
     /// Works until the process leaves.
@@ -47,27 +41,10 @@ impl Worker {
         tokio::join!(queue, beat(&shared), sweeper::sweep(&shared));
     }
 
-    /// Takes a run that is to be created here. Gives it back when there is no room for it.
-    pub(crate) fn accept(&self, run: RunId, owner: Owner) -> Result<(), Box<Owner>> {
-        lock(&self.prepared).insert(run, owner);
-        let sent = self.shared.queue.push(Hint::Run(run), Priority::Normal);
-        // A process that leaves takes no hints any more.
-        if sent && !self.shared.is_leaving() {
-            return Ok(());
-        }
-        self.take_prepared(run).map_or(Ok(()), |owner| Err(Box::new(owner)))
-    }
-
-    /// Whether another run can be held in memory, and owned safely.
-    pub(crate) fn has_room(&self) -> bool {
-        let held = self.shared.owned() + lock(&self.prepared).len();
-        held < self.shared.config.max_runs && self.shared.is_trusted() && !self.shared.is_leaving()
-    }
-
     /// Begins nothing more. Whoever asked for a run that no commit has created yet is told that it was not accepted.
     pub(crate) fn leave(&self) {
         self.shared.leaving.cancel();
-        lock(&self.prepared).clear();
+        self.shared.drop_prepared();
     }
 
     /// Says that someone wants a run to stop. That needs no room: one that is not owned is taken up at once.
@@ -86,13 +63,9 @@ impl Worker {
 
     async fn take_up(self: Arc<Self>, hint: Hint) {
         match hint {
-            Hint::Run(run) => own(&self.shared, run, self.take_prepared(run)).await,
+            Hint::Run(run) => own(&self.shared, run, self.shared.take_prepared(run)).await,
             Hint::Step(step) => lane::execute(&self.shared, step).await,
         }
-    }
-
-    fn take_prepared(&self, run: RunId) -> Option<Owner> {
-        lock(&self.prepared).remove(&run)
     }
 }
 
@@ -124,9 +97,11 @@ async fn own(shared: &Arc<Shared>, run: RunId, prepared: Option<Owner>) {
         }),
     };
     let mut parked = false;
+    let mut line = None;
     while let Some((mut owner, crashes)) = next.take() {
         let ended = AssertUnwindSafe(owner.drive(live.bell.clone(), crashes)).catch_unwind().await;
         let epoch = owner.epoch();
+        line = owner.line().map(ToOwned::to_owned);
         drop(owner);
         parked = matches!(ended, Ok(Ended::Parked));
         next = match ended {
@@ -145,6 +120,9 @@ async fn own(shared: &Arc<Shared>, run: RunId, prepared: Option<Owner>) {
         };
     }
     drop(live);
+    if let Some(key) = line {
+        call_next(shared, &key).await;
+    }
     if shared.is_leaving() {
         // What is handed back need not wait to be found.
         return shared.queue.offer(Hint::Run(run), Priority::High);
@@ -155,15 +133,38 @@ async fn own(shared: &Arc<Shared>, run: RunId, prepared: Option<Owner>) {
     }
 }
 
+/// Whoever stands first in the line of a key may find room now.
+async fn call_next(shared: &Shared, key: &str) {
+    match shared.store.next_in_line(key).await {
+        Ok(Some(run)) => shared.queue.offer(Hint::Run(run), Priority::High),
+        Ok(None) => {}
+        Err(fault) => tracing::warn!(key, %fault, "the next in line was not found; the sweeper will"),
+    }
+}
+
 /// Claims a run and reads it. An error leaves it unknown whether it was claimed: the sweeper finds what this worker owns
 /// and does not hold.
 async fn claim(shared: &Arc<Shared>, run: RunId, crashed: bool) -> Result<Option<(Owner, u32)>> {
     if shared.is_leaving() || !shared.is_trusted() {
         return Ok(None);
     }
-    match shared.store.claim_run(run, shared.worker, shared.config.lease, crashed).await? {
+    let claim = || shared.store.claim_run(run, shared.worker, shared.config.lease, crashed);
+    let epoch = match claim().await? {
+        Some(epoch) => Some(epoch),
+        None if let_in(shared, run).await? => claim().await?,
+        None => None,
+    };
+    match epoch {
         Some(epoch) => load(shared, run, epoch).await,
         None => Ok(None),
+    }
+}
+
+/// Lets a run in that waits for others with its key, if it is its turn.
+async fn let_in(shared: &Shared, run: RunId) -> Result<bool> {
+    match shared.store.line_of(run).await? {
+        Some(key) => shared.store.admit_run(run, &key).await,
+        None => Ok(false),
     }
 }
 
@@ -216,5 +217,30 @@ async fn fail(shared: &Shared, run: RunId, epoch: i64, code: &str, message: Stri
         release: true,
         ..RunPatch::default()
     };
-    shared.committer.commit(Delta::of_run(run, Guard::Owner(epoch), 1, patch)).await
+    let mut delta = Delta::of_run(run, Guard::Owner(epoch), 1, patch);
+    let told = match shared.store.run_row(None, run).await {
+        Ok(row) => tell_of_failure(shared, row, &error, &mut delta).await,
+        Err(_) => Vec::new(),
+    };
+    shared.committer.commit(delta).await?;
+    told.into_iter().for_each(|run| shared.call(run));
+    shared.sweep_now.notify_one();
+    Ok(())
+}
+
+/// The parent of a run that its planner could not end learns of it all the same, and so does whoever handles failures.
+async fn tell_of_failure(shared: &Shared, row: RunRow, error: &RunError, delta: &mut Delta) -> Vec<RunId> {
+    let now = shared.clock.now();
+    let mut record = row.record;
+    (record.status, record.error) = (RunStatus::Failed, Some(error.clone()));
+    let parent = record.parent.as_ref();
+    delta.outbox.extend(parent.map(|parent| owner::ended(parent, record.status).letter(parent.run, now)));
+    let (workspace, workflow, version) = (record.workspace, record.workflow, record.version);
+    // What cannot be compiled any more names no handler.
+    if let Ok(compiled) = shared.versions.of_run(&shared.store, workspace, workflow, version, row.body.as_deref()).await
+        && let Some((run, handler)) = owner::handler(&compiled, &record, now)
+    {
+        delta.outbox.push(Message::Start(Box::new(handler)).letter(run, now));
+    }
+    parent.map(|parent| parent.run).into_iter().collect()
 }

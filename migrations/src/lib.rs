@@ -10,6 +10,7 @@ pub use sea_orm_migration::MigratorTrait;
 mod m20261120_001_create_accounts;
 mod m20261120_002_create_workflows;
 mod m20261120_003_create_runs;
+mod m20261120_004_extend_runs;
 
 /// All changes, in the order in which they are applied.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_001_create_accounts::Migration),
             Box::new(m20261120_002_create_workflows::Migration),
             Box::new(m20261120_003_create_runs::Migration),
+            Box::new(m20261120_004_extend_runs::Migration),
         ]
     }
 }

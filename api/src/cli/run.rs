@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use flowforge_core::{Problem, RunId, RunStatus, WorkspaceId};
-use flowforge_engine::{Engine, NewRun, RunRecord, store::workflows::NewVersion};
+use flowforge_engine::{Engine, NewRun, QueueConfig, RunRecord, store::workflows::NewVersion};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -49,7 +49,7 @@ pub(super) async fn run(ask: Run) -> Result<ExitCode, Failure> {
     let folder = Folder::open(ask.data_dir)?;
     let _lock = DataLock::claim(folder.path())?;
     let data = Data { data_dir: folder.path().to_owned(), database_url: None };
-    let engine = app::open_engine(app::open_store(&data).await?, &data, &ask.work, true).await?;
+    let engine = app::open_engine(app::open_store(&data).await?, &data, &ask.work, true, QueueConfig::Memory).await?;
     let problems = graph::problems_of(engine.catalog(), &file.graph);
     if !problems.is_empty() {
         return Err(all_problems(&place, &problems));
@@ -67,7 +67,7 @@ async fn to_the_end(engine: &Engine, file: WorkflowFile, input: Value) -> Result
     let workspace = engine.store().local_workspace(now).await?;
     let first = NewVersion { graph: file.graph, note: String::new(), created_by: None, at: now };
     let workflow = engine.store().create_workflow(workspace, file.name, file.description, first).await?.id;
-    let new = NewRun { workspace, workflow, version: None, input, trigger: "manual", dedupe: None };
+    let new = NewRun { workspace, workflow, version: None, input, trigger: "manual", priority: None, dedupe: None };
     let run = engine.start(new).await?.record.id;
     follow(engine, workspace, run).await?;
     let timeline = progress::timeline(&engine.store().steps(workspace, run).await?);

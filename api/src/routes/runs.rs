@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flowforge_core::{RunId, WorkflowId, event::RunError as Cause};
+use flowforge_core::{Priority, RunId, WorkflowId, event::RunError as Cause};
 use flowforge_engine::{Dedupe, NewRun, RunRecord, Started, store::runs::RunFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -96,6 +96,9 @@ pub(crate) struct StartRun {
     input: Value,
     /// Which version; without it the published one, or the newest when none is published.
     version: Option<u32>,
+    /// How urgent it is: `high`, `normal` or `low`; without it as the workflow's settings say.
+    #[schema(value_type = Option<String>)]
+    priority: Option<Priority>,
 }
 
 /// How long the caller waits.
@@ -148,6 +151,7 @@ pub(crate) async fn start(
         version: ask.version,
         input: ask.input,
         trigger: origin(&headers),
+        priority: ask.priority,
         dedupe: dedupe(&headers, workflow, &body)?,
     };
     let started = app.engine.start(new).await?;
@@ -163,7 +167,8 @@ pub(crate) async fn list(
     who: Principal,
     Params(query): Params<RunQuery>,
 ) -> Result<Json<List<RunSummary>>> {
-    let filter = RunFilter { workflow: read(query.workflow_id, "workflow_id")?, status: read(query.status, "status")? };
+    let workflow = read(query.workflow_id, "workflow_id")?;
+    let filter = RunFilter { workflow, status: read(query.status, "status")?, ..RunFilter::default() };
     let found = app.store().runs(who.workspace, filter, page(query.limit, query.cursor.as_deref())?).await?;
     let ids: Vec<_> = found.items.iter().map(|run| run.workflow).collect();
     let names: HashMap<_, Arc<str>> =

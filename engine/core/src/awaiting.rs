@@ -1,6 +1,6 @@
 //! What a step waits for that comes from outside its run: a signal, a person's decision, or other runs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -102,9 +102,9 @@ pub enum ChildSource {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outer {
     /// What started the run around it.
-    pub trigger: Value,
+    pub trigger: Arc<Value>,
     /// Outputs of the steps before it that the body refers to.
-    pub steps: BTreeMap<NodeId, Value>,
+    pub steps: BTreeMap<NodeId, Arc<Value>>,
 }
 
 /// What the failure of an item means for its map.

@@ -104,7 +104,7 @@ impl Play {
     fn crash(&mut self, lost: &str) -> String {
         let lost: Vec<StepIx> = lost.split_whitespace().map(|node| input::step(&self.watched.run, node)).collect();
         self.watched.check_past();
-        self.watched.crash(|step| lost.contains(&step));
+        self.watched.crash(|step| lost.contains(&step), &[]);
         let run = &self.watched.run;
         let owed: String = run.commands().iter().map(|command| format!("  => {}\n", print::command(run, command))).collect();
         if owed.is_empty() { "  nothing is owed\n".to_owned() } else { owed }

@@ -3,8 +3,10 @@
 //! Record numbers are given out by the database, so that two writers of a run never take the same: a delta says how many
 //! it needs, and its rows name theirs as offsets from the first one.
 
-use flowforge_core::{NodeId, RunId, RunStatus, StepStatus, Timestamp, WorkerId, WorkflowId, WorkspaceId, node::Stream};
+use flowforge_core::{NodeId, Priority, RunId, RunStatus, StepStatus, Timestamp, WorkerId, WorkflowId, WorkspaceId};
 use uuid::Uuid;
+
+use crate::record::Parent;
 
 /// A change to one run.
 #[derive(Debug)]
@@ -20,20 +22,22 @@ pub(crate) struct Delta {
     /// Attempts that began, paused or ended.
     pub(crate) steps: Vec<StepWrite>,
     /// Attempts that any worker may claim from now on.
-    pub(crate) dispatch: Vec<(NodeId, u32)>,
+    pub(crate) dispatch: Vec<Dispatch>,
     /// Attempts that nobody may go on with.
     pub(crate) recall: Vec<(NodeId, u32)>,
     /// Log lines.
     pub(crate) logs: Vec<LogWrite>,
     /// Inbox rows whose meaning is recorded here.
     pub(crate) consumed: Vec<Uuid>,
+    /// Messages to other runs: they are sent if, and only if, this is written.
+    pub(crate) outbox: Vec<Letter>,
 }
 
 impl Delta {
     /// A delta that changes nothing but the run's own row.
     pub(crate) fn of_run(run: RunId, guard: Guard, seqs: i64, patch: RunPatch) -> Self {
-        let (steps, dispatch, recall, logs, consumed) = Default::default();
-        Self { run, guard, seqs, patch, steps, dispatch, recall, logs, consumed }
+        let (steps, dispatch, recall, logs, consumed, outbox) = Default::default();
+        Self { run, guard, seqs, patch, steps, dispatch, recall, logs, consumed, outbox }
     }
 }
 
@@ -71,6 +75,41 @@ pub(crate) struct NewRunRow {
     pub(crate) dedupe_hash: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) deadline_at: Option<Timestamp>,
+    pub(crate) priority: Priority,
+    pub(crate) parent: Option<Parent>,
+    /// The way down to the graph that is executed, within its version's; the whole when absent.
+    pub(crate) body: Option<String>,
+    /// How many runs stand above it.
+    pub(crate) depth: u32,
+    /// The run that this one repeats.
+    pub(crate) origin: Option<RunId>,
+    pub(crate) limit: Option<KeyedLimit>,
+}
+
+/// A limit on what is under way at once, and what is counted together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyedLimit {
+    pub(crate) key: String,
+    pub(crate) limit: u32,
+}
+
+/// An attempt that any worker may claim.
+#[derive(Debug)]
+pub(crate) struct Dispatch {
+    pub(crate) node: NodeId,
+    pub(crate) attempt: u32,
+    pub(crate) limit: Option<KeyedLimit>,
+}
+
+/// A message to another run.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) id: Uuid,
+    pub(crate) to: RunId,
+    pub(crate) kind: &'static str,
+    /// JSON.
+    pub(crate) body: String,
+    pub(crate) at: Timestamp,
 }
 
 impl NewRunRow {
@@ -94,6 +133,12 @@ pub(crate) struct RunPatch {
     pub(crate) release: bool,
     /// Whether a step has ended: the owners that died before are forgiven.
     pub(crate) progress: bool,
+    /// Since when the run is paused, if that changes.
+    pub(crate) paused: Option<Option<Timestamp>>,
+    /// JSON: the signals that no step has taken, if they change.
+    pub(crate) signals: Option<String>,
+    /// JSON: what whoever started the run is answered with.
+    pub(crate) response: Option<String>,
     pub(crate) started: Option<(i64, Timestamp)>,
     pub(crate) cancelled: Option<(i64, Timestamp)>,
     pub(crate) finished: Option<(i64, Timestamp)>,
@@ -118,15 +163,18 @@ pub(crate) struct StepWrite {
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) finished_at: Option<Timestamp>,
     pub(crate) wake_at: Option<Timestamp>,
+    /// JSON: what the attempt waits for.
+    pub(crate) awaiting: Option<String>,
 }
 
-/// A log line.
+/// A log line, or, with no node, something that happened to the run itself.
 #[derive(Debug)]
 pub(crate) struct LogWrite {
     pub(crate) offset: i64,
     pub(crate) node: NodeId,
     pub(crate) attempt: u32,
-    pub(crate) stream: Stream,
+    /// The stream's word; `event` for what happened to the run.
+    pub(crate) stream: &'static str,
     pub(crate) text: String,
     pub(crate) at: Timestamp,
 }

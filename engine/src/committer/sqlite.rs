@@ -12,7 +12,7 @@ use std::{
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use tokio::sync::mpsc;
 
-use super::{BATCH, Delta, Guard, Order, Passed, answer, next_batch, refuse};
+use super::{BATCH, Delta, Dispatch, Guard, Order, Passed, answer, next_batch, refuse};
 use crate::{
     error::{Error, Result},
     hints::Hints,
@@ -23,26 +23,31 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const INSERT_RUN: &str = "INSERT INTO runs (id, workspace_id, workflow_id, version, status, trigger, trigger_node, input, output, error, epoch, \
      owner, next_seq, crashes, dedupe_key, dedupe_hash, wake_at, deadline_at, started_seq, cancel_seq, finished_seq, created_at, started_at, \
-     cancel_requested_at, finished_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1 + ?13, 0, ?14, ?15, ?16, ?17, 1 + ?18, \
-     1 + ?19, 1 + ?20, ?21, ?22, ?23, ?24) ON CONFLICT DO NOTHING RETURNING 1";
+     cancel_requested_at, finished_at, priority, parent_run_id, parent_node, parent_attempt, parent_index, body, depth, origin_run_id, \
+     concurrency_key, concurrency_limit, paused_at, signals, response) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+     1 + ?13, 0, ?14, ?15, ?16, ?17, 1 + ?18, 1 + ?19, 1 + ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, \
+     ?35, ?36, ?37) ON CONFLICT DO NOTHING RETURNING 1";
 const UPDATE_RUN: &str = "UPDATE runs SET next_seq = next_seq + ?3, status = coalesce(?4, status), output = coalesce(?5, output), \
      error = coalesce(?6, error), wake_at = ?7, owner = CASE WHEN ?8 THEN NULL ELSE owner END, crashes = CASE WHEN ?9 THEN 0 ELSE crashes END, \
      started_seq = coalesce(next_seq + ?10, started_seq), started_at = coalesce(?11, started_at), cancel_seq = coalesce(next_seq + ?12, \
      cancel_seq), cancel_requested_at = coalesce(?13, cancel_requested_at), finished_seq = coalesce(next_seq + ?14, finished_seq), \
-     finished_at = coalesce(?15, finished_at) WHERE id = ?1 AND epoch = ?2 RETURNING next_seq - ?3";
+     finished_at = coalesce(?15, finished_at), paused_at = CASE WHEN ?16 THEN ?17 ELSE paused_at END, \
+     signals = coalesce(?18, signals), response = coalesce(response, ?19) WHERE id = ?1 AND epoch = ?2 RETURNING next_seq - ?3";
 const EXTEND_RUN: &str = "UPDATE runs SET next_seq = next_seq + ?2 WHERE id = ?1 AND finished_at IS NULL AND EXISTS (SELECT 1 FROM \
      step_leases WHERE run_id = ?1 AND node_id = ?3 AND item = '' AND attempt = ?4 AND epoch = ?5) RETURNING next_seq - ?2";
 const UPSERT_STEP: &str = "INSERT INTO step_runs (run_id, node_id, item, attempt, status, input, output, error, port, started_seq, waiting_seq, \
-     finished_seq, started_at, finished_at, wake_at) VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO UPDATE SET \
+     finished_seq, started_at, finished_at, wake_at, awaiting) VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+     ON CONFLICT DO UPDATE SET awaiting = coalesce(excluded.awaiting, awaiting), \
      status = excluded.status, input = coalesce(excluded.input, input), output = excluded.output, error = excluded.error, \
      port = excluded.port, started_seq = coalesce(started_seq, excluded.started_seq), waiting_seq = coalesce(waiting_seq, \
      excluded.waiting_seq), finished_seq = excluded.finished_seq, started_at = coalesce(started_at, excluded.started_at), \
      finished_at = excluded.finished_at, wake_at = CASE WHEN excluded.status = 'failed' THEN excluded.wake_at ELSE coalesce(excluded.wake_at, wake_at) END";
-const DISPATCH: &str = "INSERT INTO step_leases (run_id, node_id, item, attempt, owner, epoch, crashes, dispatched_at, claimed_at) \
-     VALUES (?1, ?2, '', ?3, NULL, 0, 0, CAST(unixepoch('subsec') * 1000 AS INTEGER), NULL) ON CONFLICT DO NOTHING";
+const DISPATCH: &str = "INSERT INTO step_leases (run_id, node_id, item, attempt, owner, epoch, crashes, dispatched_at, claimed_at, \
+     concurrency_key, concurrency_limit) VALUES (?1, ?2, '', ?3, NULL, 0, 0, CAST(unixepoch('subsec') * 1000 AS INTEGER), NULL, ?4, ?5) ON CONFLICT DO NOTHING";
 const RECALL: &str = "DELETE FROM step_leases WHERE run_id = ?1 AND node_id = ?2 AND item = '' AND attempt = ?3";
 const INSERT_LOG: &str =
     "INSERT INTO step_logs (run_id, seq, node_id, item, attempt, stream, text, at) VALUES (?1, ?2, ?3, '', ?4, ?5, ?6, ?7)";
+const SEND: &str = "INSERT INTO run_inbox (id, run_id, kind, body, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 const CONSUME: &str = "DELETE FROM run_inbox WHERE id = ?1";
 
 /// Starts the thread.
@@ -120,6 +125,7 @@ struct Statements<'c> {
     recall: CachedStatement<'c>,
     insert_log: CachedStatement<'c>,
     consume: CachedStatement<'c>,
+    send: CachedStatement<'c>,
 }
 
 impl<'c> Statements<'c> {
@@ -133,6 +139,7 @@ impl<'c> Statements<'c> {
             recall: connection.prepare_cached(RECALL)?,
             insert_log: connection.prepare_cached(INSERT_LOG)?,
             consume: connection.prepare_cached(CONSUME)?,
+            send: connection.prepare_cached(SEND)?,
         })
     }
 
@@ -156,10 +163,12 @@ impl<'c> Statements<'c> {
                 step.started_at.map(|at| at.0),
                 step.finished_at.map(|at| at.0),
                 step.wake_at.map(|at| at.0),
+                step.awaiting,
             ])?;
         }
-        for (node, attempt) in &delta.dispatch {
-            self.dispatch.execute(params![run, node.as_str(), attempt])?;
+        for Dispatch { node, attempt, limit } in &delta.dispatch {
+            let (key, limit) = (limit.as_ref().map(|limit| &limit.key), limit.as_ref().map(|limit| limit.limit));
+            self.dispatch.execute(params![run, node.as_str(), attempt, key, limit])?;
         }
         for (node, attempt) in &delta.recall {
             self.recall.execute(params![run, node.as_str(), attempt])?;
@@ -170,13 +179,16 @@ impl<'c> Statements<'c> {
                 first + log.offset,
                 log.node.as_str(),
                 log.attempt,
-                log.stream.as_str(),
+                log.stream,
                 log.text,
                 log.at.0
             ])?;
         }
         for id in &delta.consumed {
             self.consume.execute(params![id])?;
+        }
+        for letter in &delta.outbox {
+            self.send.execute(params![letter.id, letter.to.uuid(), letter.kind, letter.body, letter.at.0])?;
         }
         Ok(true)
     }
@@ -195,7 +207,7 @@ impl<'c> Statements<'c> {
 
     fn insert(&mut self, delta: &Delta) -> rusqlite::Result<Option<i64>> {
         let Guard::New(row) = &delta.guard else { return Ok(None) };
-        let patch = &delta.patch;
+        let (patch, parent) = (&delta.patch, row.parent.as_ref());
         let values = params![
             delta.run.uuid(),
             row.workspace.uuid(),
@@ -221,6 +233,19 @@ impl<'c> Statements<'c> {
             patch.started.map(|(_, at)| at.0),
             patch.cancelled.map(|(_, at)| at.0),
             patch.finished.map(|(_, at)| at.0),
+            row.priority.rank(),
+            parent.map(|parent| parent.run.uuid()),
+            parent.map(|parent| parent.node.as_str()),
+            parent.map(|parent| parent.attempt),
+            parent.map(|parent| parent.index),
+            row.body,
+            row.depth,
+            row.origin.map(|origin| origin.uuid()),
+            row.limit.as_ref().map(|limit| &limit.key),
+            row.limit.as_ref().map(|limit| limit.limit),
+            patch.paused.flatten().map(|at| at.0),
+            patch.signals,
+            patch.response,
         ];
         let inserted: Option<i64> = self.insert_run.query_row(values, |row| row.get(0)).optional()?;
         Ok(inserted)
@@ -244,6 +269,10 @@ impl<'c> Statements<'c> {
             patch.cancelled.map(|(_, at)| at.0),
             patch.finished.map(|(offset, _)| offset),
             patch.finished.map(|(_, at)| at.0),
+            patch.paused.is_some(),
+            patch.paused.flatten().map(|at| at.0),
+            patch.signals,
+            patch.response,
         ];
         self.update_run.query_row(values, |row| row.get(0)).optional()
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use flowforge_core::{
+    Awaiting,
     expression::Expression,
-    node::{NodeError, Outcome, Output},
+    node::{Await, NodeError, Outcome, Output},
     template::Secrets,
 };
 use serde_json::Value;
@@ -59,9 +60,20 @@ impl Mask {
             Ok(Outcome::Done(Output { value, port })) => {
                 Ok(Outcome::Done(Output { value: Arc::new(self.value(Arc::unwrap_or_clone(value))), port }))
             }
+            Ok(Outcome::Await(Await { what, until })) => self.wait(&what).map(|what| Outcome::Await(Await { what, until })),
             Err(error) => Err(NodeError { message: self.text(error.message), details: self.value(error.details), ..error }),
             sleep => sleep,
         }
+    }
+}
+
+impl Mask {
+    /// What is waited for is written down too, and other runs are given it.
+    fn wait(&self, what: &Awaiting) -> Result<Awaiting, NodeError> {
+        let unreadable = |_| {
+            NodeError::fatal("SECRET_IN_THE_WAY", "what is handed over cannot be told without a secret: do not put one into it")
+        };
+        serde_json::from_value(self.value(serde_json::json!(what))).map_err(unreadable)
     }
 }
 

@@ -3,15 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 
 use flowforge_core::{
-    Event, Graph, RunStatus, StepIx, StepStatus, Timestamp,
+    Awaiting, Event, Graph, Run, RunId, RunStatus, StepIx, StepStatus, Timestamp,
     node::{Lane, Stream},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    committer::{Delta, Guard, LogWrite, RunPatch, StepWrite},
+    committer::{Delta, Dispatch, Guard, Letter, LogWrite, RunPatch, StepWrite},
     executor::Executed,
 };
+
+/// The stream of what happened to the run itself.
+pub(crate) const EVENT: &str = "event";
+const RUN_PAUSED: &str = "run_paused";
+const RUN_RESUMED: &str = "run_resumed";
 
 /// What has not been committed yet.
 #[derive(Default)]
@@ -31,10 +37,11 @@ struct Change {
     patch: RunPatch,
     steps: Vec<StepWrite>,
     by_step: HashMap<(StepIx, u32), usize>,
-    dispatch: Vec<(flowforge_core::NodeId, u32)>,
+    dispatch: Vec<Dispatch>,
     recall: Vec<(flowforge_core::NodeId, u32)>,
     logs: Vec<LogWrite>,
     consumed: Vec<Uuid>,
+    outbox: Vec<Letter>,
     touched: bool,
 }
 
@@ -53,7 +60,12 @@ impl Draft {
     pub(super) fn has_only_logs(&self) -> bool {
         let change = &self.delta;
         let seqs = change.logs.len() + change.steps.iter().filter(|row| row.started.is_some() && row.finished.is_none()).count();
-        !change.logs.is_empty() && change.seqs as usize == seqs && change.consumed.is_empty() && change.dispatch.is_empty()
+        !change.logs.is_empty()
+            && change.seqs as usize == seqs
+            && change.consumed.is_empty()
+            && change.dispatch.is_empty()
+            && change.outbox.is_empty()
+            && change.patch.paused.is_none()
     }
 
     /// Whether the end of a step that is not pure would be committed.
@@ -77,10 +89,10 @@ impl Draft {
     }
 
     /// Takes what is to be committed and leaves an empty draft behind. Attempts that go on are remembered.
-    pub(super) fn take(&mut self, run: flowforge_core::RunId, guard: Guard) -> Delta {
-        let Change { seqs, patch, steps, dispatch, recall, logs, consumed, .. } = std::mem::take(&mut self.delta);
+    pub(super) fn take(&mut self, run: RunId, guard: Guard) -> Delta {
+        let Change { seqs, patch, steps, dispatch, recall, logs, consumed, outbox, .. } = std::mem::take(&mut self.delta);
         self.effects = false;
-        Delta { run, guard, seqs, patch, steps, dispatch, recall, logs, consumed }
+        Delta { run, guard, seqs, patch, steps, dispatch, recall, logs, consumed, outbox }
     }
 
     /// Adds a fact; `executed` is what came of the attempt, if the fact is its end.
@@ -90,7 +102,11 @@ impl Draft {
                 self.delta.patch.started = Some((self.seq(), now));
                 self.delta.patch.status = Some(RunStatus::Running);
             }
-            Event::CancelRequested => self.delta.patch.cancelled = Some((self.seq(), now)),
+            Event::CancelRequested => {
+                // What began before stands before it.
+                self.write_all_begun(graph);
+                self.delta.patch.cancelled = Some((self.seq(), now));
+            }
             Event::RunFinished { status, output, error } => {
                 self.delta.patch.status = Some(*status);
                 self.delta.patch.output = Some(output.to_string());
@@ -98,26 +114,39 @@ impl Draft {
                 self.delta.patch.finished = Some((self.seq(), now));
                 self.delta.patch.release = true;
             }
+            Event::RunPaused => self.note(RUN_PAUSED, Some(now), now),
+            Event::RunResumed => self.note(RUN_RESUMED, None, now),
             Event::StepStarted { step, attempt } => self.begin(graph, *step, *attempt, now),
-            Event::StepResumed { step, attempt } => {
-                if graph.step(*step).lane() == Lane::Dispatched {
-                    self.delta.touched = true;
-                    self.delta.dispatch.push((graph.step(*step).id.clone(), *attempt));
-                }
+            // The owner says what is dispatched, since only it knows what a step's limit is counted under.
+            Event::StepResumed { .. } => {}
+            Event::StepWaiting { step, attempt, until, awaiting } => {
+                self.pause(graph, *step, *attempt, *until, awaiting.as_deref(), executed);
             }
-            Event::StepWaiting { step, attempt, until, .. } => self.pause(graph, *step, *attempt, *until, executed),
-            Event::ChildStarted { .. } | Event::ChildEnded { .. } | Event::ChildrenCancelled { .. } => {}
-            Event::StepKept { .. } | Event::SignalKept { .. } | Event::RunPaused | Event::RunResumed => {}
+            Event::StepKept { step, output, port } => {
+                let seq = self.seq();
+                let row = self.row(graph, *step, 1, StepStatus::Completed);
+                (row.finished, row.finished_at) = (Some(seq), Some(now));
+                (row.port, row.output) = (Some(port.to_string()), Some(output.to_string()));
+            }
+            // The children's own rows say it; signals are written as what is left of them.
+            Event::ChildStarted { .. }
+            | Event::ChildEnded { .. }
+            | Event::ChildrenCancelled { .. }
+            | Event::SignalKept { .. } => {}
             Event::StepSkipped { step } => {
                 let seq = self.seq();
                 let row = self.row(graph, *step, 1, StepStatus::Skipped);
                 row.finished = Some(seq);
                 row.finished_at = Some(now);
             }
-            Event::StepCompleted { step, attempt, port, .. } => {
-                let (port, output) = (port.to_string(), executed.and_then(|executed| executed.output_json.clone()));
+            Event::StepCompleted { step, attempt, output, port } => {
+                // What came from outside was not executed.
+                let output = executed.map_or_else(|| Some(output.to_string()), |executed| executed.output_json.clone());
+                if graph.step(*step).kind.spec.responds && self.delta.patch.response.is_none() {
+                    self.delta.patch.response.clone_from(&output);
+                }
                 let row = self.end(graph, *step, *attempt, StepStatus::Completed, executed, now);
-                row.port = Some(port);
+                row.port = Some(port.to_string());
                 row.output = output;
             }
             Event::StepFailed { step, attempt, error, retry_at } => {
@@ -140,7 +169,33 @@ impl Draft {
         // A line may not stand before the beginning of its attempt.
         self.write_begun(graph, step);
         let offset = self.seq();
-        self.delta.logs.push(LogWrite { offset, node, attempt, stream, text, at });
+        self.delta.logs.push(LogWrite { offset, node, attempt, stream: stream.as_str(), text, at });
+    }
+
+    /// Adds that the run was paused or goes on.
+    fn note(&mut self, what: &str, paused: Option<Timestamp>, at: Timestamp) {
+        let offset = self.seq();
+        self.delta.patch.paused = Some(paused);
+        self.delta.logs.push(LogWrite { offset, node: "".into(), attempt: 0, stream: EVENT, text: what.to_owned(), at });
+    }
+
+    /// Adds what is left of the signals.
+    pub(super) fn signals(&mut self, run: &Run) {
+        let kept: Vec<_> = run.signals().map(|(name, payload)| json!({ "name": name, "payload": **payload })).collect();
+        self.delta.touched = true;
+        self.delta.patch.signals = Some(json!(kept).to_string());
+    }
+
+    /// Adds a message to another run.
+    pub(super) fn send(&mut self, letter: Letter) {
+        self.delta.touched = true;
+        self.delta.outbox.push(letter);
+    }
+
+    /// Adds that any worker may claim an attempt.
+    pub(super) fn dispatch(&mut self, dispatch: Dispatch) {
+        self.delta.touched = true;
+        self.delta.dispatch.push(dispatch);
     }
 
     /// Adds that an inbox row's meaning is recorded.
@@ -168,17 +223,25 @@ impl Draft {
         self.unwritten.insert(step, (attempt, now));
         if graph.step(step).lane() == Lane::Dispatched {
             self.write_begun(graph, step);
-            self.delta.dispatch.push((graph.step(step).id.clone(), attempt));
         }
     }
 
-    fn pause(&mut self, graph: &Graph, step: StepIx, attempt: u32, until: Option<Timestamp>, executed: Option<&Executed>) {
+    fn pause(
+        &mut self,
+        graph: &Graph,
+        step: StepIx,
+        attempt: u32,
+        until: Option<Timestamp>,
+        awaiting: Option<&Awaiting>,
+        executed: Option<&Executed>,
+    ) {
         self.write_begun(graph, step);
         let slept = self.open.insert(step, (attempt, true)).is_some_and(|(_, slept)| slept);
         let seq = (!slept).then(|| self.seq());
         let row = self.row(graph, step, attempt, StepStatus::Waiting);
         row.waiting = seq.or(row.waiting);
         row.wake_at = until;
+        row.awaiting = awaiting.map(|awaiting| json!(awaiting).to_string());
         row.input = executed.and_then(|executed| executed.input.as_ref()).map(ToString::to_string);
     }
 
@@ -200,9 +263,9 @@ impl Draft {
         self.open.remove(&step);
         self.effects |= !graph.step(step).is_pure();
         if graph.step(step).lane() == Lane::Dispatched {
-            let key = (graph.step(step).id.clone(), attempt);
-            self.delta.dispatch.retain(|dispatched| *dispatched != key);
-            self.delta.recall.push(key);
+            let node = graph.step(step).id.clone();
+            self.delta.dispatch.retain(|dispatched| dispatched.node != node || dispatched.attempt != attempt);
+            self.delta.recall.push((node, attempt));
         }
         self.delta.patch.progress = true;
         let seq = self.seq();
@@ -257,5 +320,6 @@ fn empty_row(node: flowforge_core::NodeId, attempt: u32) -> StepWrite {
         started_at: None,
         finished_at: None,
         wake_at: None,
+        awaiting: None,
     }
 }

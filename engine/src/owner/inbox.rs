@@ -1,15 +1,19 @@
 //! What comes to the run from outside its owner.
 
+use std::sync::Arc;
+
 use flowforge_core::{
     Input, StepState,
     node::{NodeError, Outcome},
 };
 
+use serde_json::json;
+
 use super::Owner;
 use crate::{
     error::Result,
     executor::Executed,
-    store::inbox::{Message, Report},
+    store::inbox::{Decision, Message, Report},
 };
 
 impl Owner {
@@ -21,19 +25,42 @@ impl Owner {
             self.draft.consume(id);
             match message {
                 Message::Cancel => self.apply(Input::Cancel, None),
+                Message::Pause => self.apply(Input::Pause, None),
+                Message::Resume => {
+                    self.apply(Input::Resume, None);
+                    self.apply(Input::Wake, None);
+                }
+                Message::Signal { name, payload } => self.apply(Input::Signal { name, payload }, None),
+                Message::Decide(decision) => self.take_decision(decision),
+                Message::ChildEnded { node, attempt, index, failed } => {
+                    if let Some(step) = self.compiled.graph.find(&node) {
+                        self.apply(Input::ChildEnded { step, attempt, index, failed }, None);
+                    }
+                }
+                Message::Look | Message::Start(_) => {}
                 Message::Report(report) => self.take_report(*report),
             }
         }
         Ok(())
     }
 
+    fn take_decision(&mut self, decision: Decision) {
+        let Decision { id, node, attempt, verdict, by, comment, at } = decision;
+        let Some(step) = self.compiled.graph.find(&node) else { return };
+        let output = json!({ "decision": verdict, "by": by, "comment": comment, "at": at, "id": id });
+        self.apply(Input::Decide { step, attempt, verdict, output: Arc::new(output) }, None);
+    }
+
     fn take_report(&mut self, report: Report) {
         let Some(step) = self.compiled.graph.find(&report.node) else { return };
         // A step that slept in its lane is called again by its timer; its report comes from the call.
-        if matches!(self.run.state(step), StepState::Waiting { .. }) {
+        if matches!(self.run.state(step), StepState::Waiting { awaiting: None, .. }) {
             self.apply(Input::Wake, None);
         }
-        let result = report.answer.into_result();
+        let mut result = report.answer.into_result();
+        if let Ok(outcome) = &mut result {
+            self.freeze(step, outcome);
+        }
         let output_json = match &result {
             Ok(Outcome::Done(output)) => Some(output.value.to_string()),
             _ => None,

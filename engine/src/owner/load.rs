@@ -2,15 +2,17 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use flowforge_core::{Event, Graph, NodeId, Run, RunId, StepIx, StepStatus, node::NodeError};
+use flowforge_core::{Awaiting, Event, Graph, NodeId, Run, RunId, RunStatus, StepIx, StepStatus, node::NodeError};
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::Place;
 use crate::{
     compiled::Compiled,
     error::{Error, Result},
     record::AttemptRecord,
     shared::Shared,
-    store::runs::RunRow,
+    store::runs::{ChildRow, RunRow},
 };
 
 /// A run in memory, with what its rows say beside the facts.
@@ -20,6 +22,7 @@ pub(crate) struct Loaded {
     pub(crate) run: Run,
     /// Attempts whose row is open, and whether it says that they slept.
     pub(crate) open: Vec<(StepIx, u32, bool)>,
+    pub(crate) place: Option<Place>,
 }
 
 impl Loaded {
@@ -27,9 +30,14 @@ impl Loaded {
     pub(crate) async fn read(shared: &Shared, id: RunId) -> Result<Self> {
         let row = shared.store.run_row(None, id).await?;
         let record = &row.record;
-        let compiled = shared.versions.of_run(&shared.store, record.workspace, record.workflow, record.version).await?;
+        let body = row.body.as_deref();
+        let compiled = shared.versions.of_run(&shared.store, record.workspace, record.workflow, record.version, body).await?;
         let attempts = shared.store.attempts(id).await?;
-        let facts = facts(&compiled.graph, &row, &attempts)?;
+        let mut facts = facts(&compiled.graph, &row, &attempts)?;
+        if attempts.iter().any(awaits_children) {
+            facts.extend(children_facts(&compiled.graph, &attempts, &shared.store.children(id).await?));
+        }
+        let place = Place::read(shared, &row).await?;
         let run =
             Run::replay(compiled.graph.clone(), seed(id), &facts).map_err(|fault| broken("started_seq", fault.to_string()))?;
         let open = attempts
@@ -37,7 +45,7 @@ impl Loaded {
             .filter(|attempt| attempt.seqs.finished.is_none())
             .filter_map(|attempt| Some((compiled.graph.find(&attempt.node)?, attempt.attempt, attempt.seqs.waiting.is_some())));
         let open = open.collect();
-        Ok(Self { row, compiled, run, open })
+        Ok(Self { row, compiled, run, open, place })
     }
 }
 
@@ -65,7 +73,30 @@ fn facts(graph: &Graph, row: &RunRow, attempts: &[AttemptRecord]) -> Result<Vec<
         facts.push((seq, Event::RunFinished { status: row.record.status, output, error: row.record.error.clone() }));
     }
     facts.sort_by_key(|(seq, _)| *seq);
-    Ok(facts.into_iter().map(|(_, fact)| fact).collect())
+    // What the row says without a number: it holds now, whenever it came about.
+    let signals = row.signals.iter().map(|kept| Event::SignalKept { name: kept.name.clone(), payload: kept.payload.clone() });
+    let paused = row.record.paused_at.map(|_| Event::RunPaused);
+    Ok(facts.into_iter().map(|(_, fact)| fact).chain(signals).chain(paused).collect())
+}
+
+fn awaits_children(attempt: &AttemptRecord) -> bool {
+    attempt.seqs.finished.is_none() && attempt.awaiting.as_ref().is_some_and(|awaiting| awaiting["kind"] == "children")
+}
+
+/// What the children's own rows say of those attempts that wait for them.
+fn children_facts(graph: &Graph, attempts: &[AttemptRecord], children: &[ChildRow]) -> Vec<Event> {
+    let mut facts = Vec::with_capacity(children.len() * 2);
+    for parent in attempts.iter().filter(|attempt| awaits_children(attempt)) {
+        let Some(step) = graph.find(&parent.node) else { continue };
+        for child in children.iter().filter(|child| child.node == parent.node && child.attempt == parent.attempt) {
+            let (attempt, index) = (child.attempt, child.index);
+            facts.push(Event::ChildStarted { step, attempt, index });
+            if child.status.is_terminal() {
+                facts.push(Event::ChildEnded { step, index, failed: child.status != RunStatus::Completed });
+            }
+        }
+    }
+    facts
 }
 
 fn facts_of(step: StepIx, row: &AttemptRecord, facts: &mut Vec<(i64, Event)>) -> Result<()> {
@@ -74,10 +105,17 @@ fn facts_of(step: StepIx, row: &AttemptRecord, facts: &mut Vec<(i64, Event)>) ->
         facts.push((seq, Event::StepStarted { step, attempt }));
     }
     // An attempt that slept and has ended was called again in between: its end follows its beginning just as well.
-    if let (Some(seq), Some(until), None) = (row.seqs.waiting, row.wake_at, row.seqs.finished) {
-        facts.push((seq, Event::StepWaiting { step, attempt, until: Some(until), awaiting: None }));
+    if let (Some(seq), None) = (row.seqs.waiting, row.seqs.finished) {
+        let awaiting = row.awaiting.as_ref().map(Awaiting::deserialize).transpose();
+        let awaiting = awaiting.map_err(|fault| broken("awaiting", fault.to_string()))?.map(Arc::new);
+        facts.push((seq, Event::StepWaiting { step, attempt, until: row.wake_at, awaiting }));
     }
     let Some(seq) = row.seqs.finished else { return Ok(()) };
+    if row.status == StepStatus::Completed && row.seqs.started.is_none() {
+        let output = Arc::new(row.output.clone().unwrap_or(Value::Null));
+        facts.push((seq, Event::StepKept { step, output, port: Cow::Owned(row.port.clone().unwrap_or_default()) }));
+        return Ok(());
+    }
     facts.push((
         seq,
         match row.status {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use flowforge_core::{
-    Command, Event, Input, RunStatus, StepIx, StepState, Timestamp,
+    Awaiting, Command, Event, Input, RunId, RunStatus, StepIx, StepState, Timestamp,
+    awaiting::Children,
     node::{Lane, NodeError},
     run::Rejected,
 };
 use futures::{
     FutureExt,
-    future::{AbortHandle, Abortable, Aborted},
+    future::{AbortHandle, Abortable, Aborted, BoxFuture},
 };
 
 use super::{
@@ -19,8 +20,13 @@ use super::{
 };
 use crate::{
     clock,
+    committer::Dispatch,
+    compiled::Compiled,
     executor::Executed,
     queue::{Hint, Priority, StepRef},
+    record::{Parent, RunRecord},
+    start::{failure_input, step_limit},
+    store::inbox::{Handler, Message},
 };
 
 impl Owner {
@@ -34,6 +40,9 @@ impl Owner {
             self.take_line(line);
         }
         self.aborts.remove(&executed.step);
+        if let Ok(outcome) = &mut executed.result {
+            self.freeze(executed.step, outcome);
+        }
         let result = std::mem::replace(&mut executed.result, Err(NodeError::fatal("TAKEN", "")));
         let input = Input::Report { step: executed.step, attempt: executed.attempt, result };
         self.apply(input, Some(&executed));
@@ -49,6 +58,7 @@ impl Owner {
     /// Tells the planner, adds its facts to the draft and obeys the commands that they demand.
     pub(super) fn apply(&mut self, input: Input, executed: Option<&Executed>) {
         let now = self.shared.clock.now();
+        let signals = self.run.signals().len();
         let facts = match self.run.step(input, now) {
             Ok(facts) => facts,
             Err(Rejected::StaleAttempt | Rejected::Finished) => return,
@@ -59,14 +69,23 @@ impl Owner {
             self.draft.record(&self.compiled.graph, fact, about, now);
             self.note(fact, now);
         }
+        if signals != self.run.signals().len() {
+            self.draft.signals(&self.run);
+        }
         for command in facts.iter().filter_map(Event::command) {
             self.obey(command, false);
         }
     }
 
-    /// Keeps the record that is handed to those who wait for the run.
+    /// Keeps the record that is handed to those who wait for the run, and tells other runs what they have to know.
     fn note(&mut self, fact: &Event, now: Timestamp) {
+        self.moved_at = clock::monotonic();
         match fact {
+            Event::RunPaused => self.record.paused_at = Some(now),
+            Event::RunResumed => self.record.paused_at = None,
+            Event::StepCompleted { step, output, .. } if self.compiled.graph.step(*step).kind.spec.responds => {
+                self.record.response.get_or_insert_with(|| output.clone());
+            }
             Event::RunStarted { .. } => {
                 self.record.status = RunStatus::Running;
                 self.record.started_at = Some(now);
@@ -77,8 +96,21 @@ impl Owner {
                 self.record.output = Some(output.clone());
                 self.record.error.clone_from(error);
                 self.record.finished_at = Some(now);
+                self.tell_of_end(now);
             }
             _ => {}
+        }
+    }
+
+    /// The parent learns of the end with the commit that records it, and so does whoever handles failures.
+    fn tell_of_end(&mut self, now: Timestamp) {
+        if let Some(parent) = &self.record.parent {
+            self.draft.send(ended(parent, self.record.status).letter(parent.run, now));
+            self.rings.push(parent.run);
+        }
+        if let Some((run, handler)) = handler(&self.compiled, &self.record, now) {
+            self.draft.send(Message::Start(Box::new(handler)).letter(run, now));
+            self.handler_called = true;
         }
     }
 
@@ -91,26 +123,49 @@ impl Owner {
                 }
                 self.shared.abort_step(&self.step_ref(step, attempt));
             }
-            Command::WakeAt(_) | Command::Announce | Command::StartChild { .. } | Command::CancelChildren { .. } => {}
+            Command::StartChild { step, attempt, index } => self.begin_or_wait(Begin::Child { step, attempt, index }, false),
+            Command::CancelChildren { step, attempt } => self.cancel_children(step, attempt),
+            Command::WakeAt(_) | Command::Announce => {}
         }
     }
 
     fn execute(&mut self, step: StepIx, attempt: u32, replayed: bool) {
         let spec = self.compiled.graph.step(step);
-        if spec.lane() == Lane::Dispatched {
+        let gathers = self.gathers(step).is_some();
+        if spec.lane() == Lane::Dispatched && !gathers {
+            if !replayed {
+                let limit = spec.concurrency.as_ref().map(|limit| step_limit(limit, &self.compiled, step, &self.record.input));
+                self.draft.dispatch(Dispatch { node: spec.id.clone(), attempt, limit });
+            }
             return self.after_draft.push(Begin::Hint(self.step_ref(step, attempt)));
         }
         let effects_uncommitted = self.draft.has_effects() || self.commit.as_ref().is_some_and(|commit| commit.has_effects);
+        let pure = (spec.is_pure() || gathers) && !effects_uncommitted && !self.suspect;
+        self.begin_or_wait(Begin::Attempt { step, attempt }, replayed || pure);
+    }
+
+    /// Begins at once if that is harmless or everything is on disk, else when it is.
+    fn begin_or_wait(&mut self, begin: Begin, harmless: bool) {
         let nothing_uncommitted = self.draft.is_empty() && self.commit.is_none() && self.new.is_none();
-        let at_once = replayed || nothing_uncommitted || (spec.is_pure() && !effects_uncommitted && !self.suspect);
-        let begin = Begin::Attempt { step, attempt };
-        if at_once { self.start(begin) } else { self.after_draft.push(begin) }
+        if harmless || nothing_uncommitted { self.start(begin) } else { self.after_draft.push(begin) }
+    }
+
+    /// The children whose outputs an attempt gathers instead of calling its node.
+    fn gathers(&self, step: StepIx) -> Option<&Children> {
+        match self.run.state(step) {
+            StepState::Running { awaited: Some(awaited), .. } => match &**awaited {
+                Awaiting::Children(children) => Some(children),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     pub(super) fn start(&mut self, begin: Begin) {
         match begin {
             // A hint that finds no room is no loss: the sweeper sees the lease.
-            Begin::Hint(step) => drop(self.shared.queue.push(Hint::Step(step), Priority::High)),
+            Begin::Hint(step) => self.shared.queue.offer(Hint::Step(step), Priority::High),
+            Begin::Child { step, attempt, index } => self.call_child(step, attempt, index),
             Begin::Attempt { step, attempt } => {
                 let StepState::Running { attempt: current, woken, .. } = *self.run.state(step) else { return };
                 if current == attempt && !self.shared.is_leaving() {
@@ -121,14 +176,24 @@ impl Owner {
     }
 
     fn attempt(&mut self, step: StepIx, attempt: u32, woken: Option<Timestamp>) {
+        let future = match self.gathers(step) {
+            Some(children) => self.gather(step, attempt, children),
+            None => self.call_node(step, attempt, woken),
+        };
+        let (abort, registration) = AbortHandle::new_pair();
+        self.aborts.insert(step, abort);
+        self.under_way.push(Abortable::new(future, registration).boxed());
+    }
+
+    fn call_node(&self, step: StepIx, attempt: u32, woken: Option<Timestamp>) -> BoxFuture<'static, Option<Executed>> {
         let log = Arc::new(StepLog::new(self.log.clone(), step, attempt));
         let secrets = &self.shared.executor.secrets;
         let (run, compiled, record, about) = (&self.run, &self.compiled, &self.record, &self.about);
-        let surroundings = Surroundings { run, compiled, record, about, secrets };
+        let surroundings = Surroundings { run, compiled, record, about, secrets, place: self.place.as_ref() };
         let task = surroundings.task(Attempt { step, attempt, woken }, log);
         let (shared, permits) = (self.shared.clone(), self.effects.clone());
         let (pure, lapses) = (self.compiled.graph.step(step).is_pure(), self.lapses);
-        let future = async move {
+        async move {
             // A permit is only missing when the semaphore is closed, which nobody does.
             let _permit = if pure { None } else { permits.acquire_owned().await.ok() };
             // Too long without a heartbeat: the run may be another worker's already, so no effect begins.
@@ -136,13 +201,29 @@ impl Owner {
                 return None;
             }
             Some(shared.executor.execute(task).await)
-        };
-        let (abort, registration) = AbortHandle::new_pair();
-        self.aborts.insert(step, abort);
-        self.under_way.push(Abortable::new(future, registration).boxed());
+        }
+        .boxed()
     }
 
     fn step_ref(&self, step: StepIx, attempt: u32) -> StepRef {
         StepRef { run: self.id, node: self.compiled.graph.step(step).id.clone(), item: String::new(), attempt }
     }
 }
+
+/// What a parent is told of a child's end.
+pub(crate) fn ended(parent: &Parent, status: RunStatus) -> Message {
+    let Parent { node, attempt, index, .. } = parent;
+    Message::ChildEnded { node: node.clone(), attempt: *attempt, index: *index, failed: status != RunStatus::Completed }
+}
+
+/// The run that a failure calls for, if its workflow names one. A handler's own failure calls for none, and an item's is its
+/// list's to handle.
+pub(crate) fn handler(compiled: &Compiled, record: &RunRecord, now: Timestamp) -> Option<(RunId, Handler)> {
+    let workflow = compiled.graph.on_failure().filter(|_| record.status == RunStatus::Failed && record.trigger != HANDLER)?;
+    let input = failure_input(record, &compiled.about["name"], now);
+    let handler = Handler { workspace: record.workspace, workflow: workflow.to_owned(), input };
+    Some((RunId::new(clock::new_uuid()), handler))
+}
+
+/// What starts the run that handles a failure.
+pub(crate) const HANDLER: &str = "failure";

@@ -1,22 +1,51 @@
 //! What an attempt is given: its input, and what its expressions can see.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use flowforge_core::{
-    Run, StepIx, Timestamp,
+    NodeId, Run, StepIx, Timestamp,
+    awaiting::Outer,
     graph::Reads,
     node::LogSink,
     template::{Scope, Secrets},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{compiled::Compiled, executor::Task, record::RunRecord};
+use crate::{
+    compiled::Compiled,
+    error::{Error, Result},
+    executor::Task,
+    record::RunRecord,
+    shared::Shared,
+    store::runs::RunRow,
+};
 
 /// Which attempt is to be made.
 pub(crate) struct Attempt {
     pub(crate) step: StepIx,
     pub(crate) attempt: u32,
     pub(crate) woken: Option<Timestamp>,
+}
+
+/// Where in its parent's list a run stands that executes a graph within a node.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) index: u32,
+    /// What expressions see of the graph around it.
+    pub(crate) outer: Arc<Outer>,
+}
+
+impl Place {
+    /// Reads what the parent had frozen; nothing for a run that executes a whole version.
+    pub(crate) async fn read(shared: &Shared, row: &RunRow) -> Result<Option<Self>> {
+        let (Some(_), Some(parent)) = (&row.body, &row.record.parent) else { return Ok(None) };
+        let awaiting = shared.store.awaiting(parent.run, &parent.node, parent.attempt).await?.unwrap_or_default();
+        let outer = awaiting.get("outer").map(Outer::deserialize).transpose();
+        let outer =
+            outer.map_err(|fault| Error::Inconsistent { table: "step_runs", column: "awaiting", fault: fault.to_string() })?;
+        Ok(Some(Self { index: parent.index, outer: Arc::new(outer.unwrap_or_default()) }))
+    }
 }
 
 /// A run, as its attempts see it.
@@ -27,6 +56,7 @@ pub(crate) struct Surroundings<'r> {
     /// What expressions see as `run`: see [`about`].
     pub(crate) about: &'r Arc<Value>,
     pub(crate) secrets: &'r Arc<dyn Secrets>,
+    pub(crate) place: Option<&'r Place>,
 }
 
 /// What expressions see as `run`.
@@ -60,17 +90,19 @@ impl Surroundings<'_> {
     fn scope(&self, reads: &Reads) -> Scope {
         let graph = &self.compiled.graph;
         let output = |step: StepIx| Some((graph.step(step).id.clone(), self.run.output(step)?));
-        let steps = match reads {
-            Reads::Only(steps) => steps.iter().filter_map(|step| output(*step)).collect(),
-            Reads::All => graph.steps().filter_map(|(step, _)| output(step)).collect(),
-        };
+        let around = self.place.iter().flat_map(|place| &place.outer.steps);
+        let mut steps: BTreeMap<NodeId, Arc<Value>> = around.map(|(node, value)| (node.clone(), value.clone())).collect();
+        match reads {
+            Reads::Only(read) => steps.extend(read.iter().filter_map(|step| output(*step))),
+            Reads::All => steps.extend(graph.steps().filter_map(|(step, _)| output(step))),
+        }
         Scope {
-            trigger: self.record.input.clone(),
+            trigger: self.place.map_or_else(|| self.record.input.clone(), |place| place.outer.trigger.clone()),
             steps,
             run: self.about.clone(),
             workflow: self.compiled.about.clone(),
-            item: None,
-            index: None,
+            item: self.place.map(|_| self.record.input.clone()),
+            index: self.place.map(|place| place.index),
             secrets: self.secrets.clone(),
         }
     }

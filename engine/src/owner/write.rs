@@ -1,5 +1,7 @@
 //! Handing over: what of the run goes to disk, when, and what may begin once it is there.
 
+use std::time::Instant;
+
 use flowforge_core::RunStatus;
 
 use super::{Commit, Ended, LARGE_DRAFT, Owner, PARK_AFTER};
@@ -32,7 +34,14 @@ impl Owner {
         if !self.draft.has_unwritten() {
             self.show_at = None;
         }
-        self.commit = Some(Commit { answer, then: std::mem::take(&mut self.after_draft), has_effects, lets_go });
+        self.commit = Some(Commit {
+            answer,
+            then: std::mem::take(&mut self.after_draft),
+            rings: std::mem::take(&mut self.rings),
+            calls_handler: std::mem::take(&mut self.handler_called),
+            has_effects,
+            lets_go,
+        });
     }
 
     /// Log lines alone are gathered for a moment.
@@ -48,12 +57,12 @@ impl Owner {
     /// A run that waits for long needs no owner; nor does any run when the process leaves.
     fn let_go_if_idle(&mut self) -> Option<Ended> {
         let status = self.run.status();
-        if status.is_terminal() || !self.under_way.is_empty() || !self.after_draft.is_empty() {
+        if status.is_terminal() || !self.under_way.is_empty() || !self.after_draft.is_empty() || !self.calling.is_empty() {
             return None;
         }
         let wake_at = self.run.next_wake().into_iter().chain(self.deadline).min();
-        let waits_long = wake_at.is_some_and(|at| self.shared.clock.until(at) > PARK_AFTER);
-        if status == RunStatus::Waiting && waits_long {
+        let waits_long = wake_at.is_none_or(|at| self.shared.clock.until(at) > PARK_AFTER);
+        if status == RunStatus::Waiting && waits_long && self.lingers_until().is_none_or(|at| at <= clock::monotonic()) {
             self.draft.release(RunStatus::Waiting, wake_at);
             return Some(Ended::Parked);
         }
@@ -61,11 +70,22 @@ impl Owner {
         self.shared.is_leaving().then(|| self.draft.release(status, Some(self.shared.clock.now()))).map(|()| Ended::Gone)
     }
 
+    /// Until when a run that waits for others stays in memory: their ends often come one after the other.
+    pub(super) fn lingers_until(&self) -> Option<Instant> {
+        (!self.run.is_paused() && self.run.awaits_children()).then(|| self.moved_at + PARK_AFTER)
+    }
+
     pub(super) fn committed(&mut self) {
         let Some(commit) = self.commit.take() else { return };
         self.over = commit.lets_go;
         if let Some(accepted) = self.accepted.take() {
             let _ = accepted.send(Ok(self.record.clone()));
+        }
+        for run in commit.rings {
+            self.shared.call(run);
+        }
+        if commit.calls_handler {
+            self.shared.sweep_now.notify_one();
         }
         commit.then.into_iter().for_each(|begin| self.start(begin));
         let over = self.run.status().is_terminal() && self.draft.is_empty();

@@ -1,10 +1,14 @@
 //! The inbox: whatever comes to a run from outside its owner. A row is deleted by the commit that records its meaning.
 
 use flowforge_core::{
-    NodeId, RunId, Timestamp,
-    node::{NodeError, Outcome, Output, Wake},
+    Awaiting, NodeId, RunId, Timestamp, WorkspaceId,
+    awaiting::Verdict,
+    node::{Await, NodeError, Outcome, Output, Wake},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Statement};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,9 +16,11 @@ use uuid::Uuid;
 use super::{
     Store,
     entity::engine::inbox::{self, Column},
+    leases::RunKey,
 };
 use crate::{
     clock,
+    committer::Letter,
     error::{Error, Result},
     queue::StepRef,
 };
@@ -25,8 +31,67 @@ use crate::{
 pub(crate) enum Message {
     /// Someone wants the run to stop.
     Cancel,
+    /// Someone wants it to begin nothing more.
+    Pause,
+    /// Someone wants it to go on.
+    Resume,
+    /// A signal.
+    Signal { name: String, payload: std::sync::Arc<Value> },
+    /// A person has decided.
+    Decide(Decision),
+    /// A run that a step had started has ended.
+    ChildEnded { node: NodeId, attempt: u32, index: u32, failed: bool },
+    /// Something may have changed that only a look at the rows can tell.
+    Look,
+    /// The run is to be created: it is what another run's failure has called for.
+    Start(Box<Handler>),
     /// A dispatched step has answered.
     Report(Box<Report>),
+}
+
+/// A person's decision.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Decision {
+    /// Tells this decision from another one of the same person.
+    pub(crate) id: Uuid,
+    pub(crate) node: NodeId,
+    pub(crate) attempt: u32,
+    pub(crate) verdict: Verdict,
+    /// Who has decided.
+    pub(crate) by: String,
+    pub(crate) comment: Option<String>,
+    pub(crate) at: Timestamp,
+}
+
+/// A run that is to be started because another one has failed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Handler {
+    pub(crate) workspace: WorkspaceId,
+    /// By id or name.
+    pub(crate) workflow: String,
+    pub(crate) input: Value,
+}
+
+impl Message {
+    /// The word in the database.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Signal { .. } => "signal",
+            Self::Decide(_) => "decide",
+            Self::ChildEnded { .. } => "child_ended",
+            Self::Look => "look",
+            Self::Start(_) => "start",
+            Self::Report(_) => "report",
+        }
+    }
+
+    /// As a message that is sent with a commit of another run.
+    pub(crate) fn letter(&self, to: RunId, at: Timestamp) -> Letter {
+        Letter { id: clock::new_uuid(), to, kind: self.kind(), body: serde_json::json!(self).to_string(), at }
+    }
 }
 
 /// What came of an attempt that was executed elsewhere.
@@ -47,6 +112,7 @@ pub(crate) struct Report {
 pub(crate) enum Answer {
     Done { output: std::sync::Arc<Value>, port: Option<String> },
     Sleep { until: Timestamp },
+    Await { what: Box<Awaiting>, until: Option<Timestamp> },
     Failed(NodeError),
 }
 
@@ -56,21 +122,21 @@ impl Answer {
         match self {
             Self::Done { output, port } => Ok(Outcome::Done(Output { value: output, port: port.map(Into::into) })),
             Self::Sleep { until } => Ok(Outcome::Sleep(Wake::At(until))),
+            Self::Await { what, until } => Ok(Outcome::Await(Await { what: *what, until: until.map(Wake::At) })),
             Self::Failed(error) => Err(error),
         }
     }
 
     /// Writes down what a node answered.
     pub(crate) fn of(result: std::result::Result<Outcome, NodeError>, now: Timestamp) -> Self {
+        let at = |wake: Wake| match wake {
+            Wake::At(until) => until,
+            Wake::After(wait) => now.plus_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        };
         match result {
             Ok(Outcome::Done(Output { value, port })) => Self::Done { output: value, port: port.map(Into::into) },
-            Ok(Outcome::Sleep(Wake::At(until))) => Self::Sleep { until },
-            Ok(Outcome::Sleep(Wake::After(wait))) => {
-                Self::Sleep { until: now.plus_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)) }
-            }
-            Ok(Outcome::Await(_)) => {
-                Self::Failed(NodeError::fatal("NOT_IN_LANE", "a dispatched step cannot wait for others yet"))
-            }
+            Ok(Outcome::Sleep(wake)) => Self::Sleep { until: at(wake) },
+            Ok(Outcome::Await(Await { what, until })) => Self::Await { what: Box::new(what), until: until.map(at) },
             Err(error) => Self::Failed(error),
         }
     }
@@ -112,6 +178,40 @@ impl Store {
         Ok(())
     }
 
+    /// Runs that a failure has called for and that nobody has created yet.
+    pub(crate) async fn called_for(&self, limit: u64) -> Result<Vec<(RunId, Uuid, Handler)>> {
+        let select = inbox::Entity::find().filter(Column::Kind.eq("start")).order_by_asc(Column::Id).limit(limit);
+        let rows = select.all(&self.read).await?;
+        let handler = |row: inbox::Model| match serde_json::from_value(row.body) {
+            Ok(Message::Start(handler)) => Some((RunId::new(row.run_id), row.id, *handler)),
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(handler).collect())
+    }
+
+    /// How many signals are on their way to a run.
+    pub(crate) async fn signals_sent(&self, run: RunId) -> Result<usize> {
+        let select = inbox::Entity::find().filter(Column::RunId.eq(run.uuid())).filter(Column::Kind.eq("signal"));
+        Ok(usize::try_from(select.count(&self.read).await?).unwrap_or(usize::MAX))
+    }
+
+    /// Throws a message away that nobody can obey.
+    pub(crate) async fn forget_message(&self, id: Uuid) -> Result<()> {
+        self.execute("DELETE FROM run_inbox WHERE id = $1".to_owned(), [id.into()]).await?;
+        Ok(())
+    }
+
+    /// Asks runs to stop whose parent has ended without them: a worker that had lost its run may have started one too many.
+    pub(crate) async fn cancel_orphans(&self) -> Result<()> {
+        let sql = "SELECT id FROM runs WHERE finished_at IS NULL AND parent_run_id IS NOT NULL AND cancel_requested_at IS NULL \
+             AND EXISTS (SELECT 1 FROM runs p WHERE p.id = runs.parent_run_id AND p.finished_at IS NOT NULL) \
+             AND NOT EXISTS (SELECT 1 FROM run_inbox i WHERE i.run_id = runs.id) LIMIT 200";
+        for row in RunKey::find_by_statement(self.statement(sql)).all(&self.read).await? {
+            self.send(RunId::new(row.id), &Message::Cancel).await?;
+        }
+        Ok(())
+    }
+
     /// A run's messages, oldest first. One that this version cannot read is left to another that can.
     pub(crate) async fn messages(&self, run: RunId) -> Result<Vec<(Uuid, Message)>> {
         let rows = inbox::Entity::find().filter(Column::RunId.eq(run.uuid())).order_by_asc(Column::Id).all(&self.write).await?;
@@ -128,14 +228,10 @@ impl Store {
 
 fn row(run: RunId, message: &Message) -> Result<inbox::ActiveModel> {
     let body = serde_json::to_value(message).map_err(|fault| Error::BadInput(fault.to_string()))?;
-    let kind = match message {
-        Message::Cancel => "cancel",
-        Message::Report(_) => "report",
-    };
     Ok(inbox::ActiveModel {
         id: Set(clock::new_uuid()),
         run_id: Set(run.uuid()),
-        kind: Set(kind.to_owned()),
+        kind: Set(message.kind().to_owned()),
         body: Set(body),
         created_at: Set(crate::Clock::default().now().0),
     })

@@ -4,19 +4,21 @@
 use std::time::Duration;
 
 use flowforge_core::{NodeId, RunId, WorkerId};
-use sea_orm::{FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::Store;
 use crate::{error::Result, queue::StepRef};
 
 /// A dispatched step that was claimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StepLease {
     /// The fencing token.
     pub(crate) epoch: i64,
     /// How many workers died with it.
     pub(crate) crashes: u32,
+    /// What it is counted under, if it has a limit.
+    pub(crate) key: Option<String>,
 }
 
 /// What may be claimed, found by the sweeper.
@@ -41,9 +43,27 @@ impl Store {
         let alive = self.alive_sql(lease);
         let sql = format!(
             "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = crashes + CASE WHEN owner IS NULL OR owner = $2 THEN $3 ELSE 1 END \
-             WHERE id = $1 AND finished_at IS NULL AND (owner IS NULL OR owner = $2 OR owner NOT IN ({alive})) RETURNING epoch"
+             WHERE id = $1 AND finished_at IS NULL AND (owner IS NULL OR owner = $2 OR owner NOT IN ({alive})) AND {} RETURNING epoch",
+            self.admitted_sql()
         );
         self.epoch(sql, [run.uuid().into(), worker.uuid().into(), i32::from(crashed).into()]).await
+    }
+
+    /// SQL for whether a run counts as under way, or is only to be brought to its end.
+    fn admitted_sql(&self) -> String {
+        let now = self.now_sql();
+        format!(
+            "(concurrency_key IS NULL OR admitted_at IS NOT NULL OR deadline_at <= {now} \
+             OR EXISTS (SELECT 1 FROM run_inbox i WHERE i.run_id = runs.id AND i.kind = 'cancel'))"
+        )
+    }
+
+    /// What a run waits for that nobody has let in: the key that it is counted under.
+    pub(crate) async fn line_of(&self, run: RunId) -> Result<Option<String>> {
+        let sql = "SELECT concurrency_key AS key FROM runs WHERE id = $1 AND concurrency_key IS NOT NULL AND admitted_at IS NULL \
+             AND finished_at IS NULL AND owner IS NULL";
+        let statement = Statement::from_sql_and_values(self.backend(), sql, [run.uuid().into()]);
+        Ok(Key::find_by_statement(statement).one(&self.read).await?.map(|row| row.key))
     }
 
     async fn epoch<const N: usize>(&self, sql: String, values: [Value; N]) -> Result<Option<i64>> {
@@ -52,18 +72,66 @@ impl Store {
     }
 
     /// Claims a dispatched step that nobody else alive executes. One that this worker holds already is one that it lost
-    /// track of.
+    /// track of. A step with a limit is claimed when fewer than that are executed by living workers.
     pub(crate) async fn claim_step(&self, step: &StepRef, worker: WorkerId, lease: Duration) -> Result<Option<StepLease>> {
+        let sql = self.claim_step_sql(lease, "concurrency_key IS NULL");
+        let statement = Statement::from_sql_and_values(self.backend(), sql, step_values(step, worker.uuid().into()));
+        if let Some(row) = Claimed::find_by_statement(statement).one(&self.write).await? {
+            return Ok(Some(row.into()));
+        }
+        match self.step_limit(step).await? {
+            Some(key) => self.claim_limited_step(step, &key, worker, lease).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What a dispatched step is counted under, if it has a limit.
+    async fn step_limit(&self, step: &StepRef) -> Result<Option<String>> {
+        let sql = "SELECT concurrency_key AS key FROM step_leases WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 \
+             AND concurrency_key IS NOT NULL";
+        let [run, node, item, attempt, _] = step_values(step, 0.into());
+        let statement = Statement::from_sql_and_values(self.backend(), sql, [run, node, item, attempt]);
+        Ok(Key::find_by_statement(statement).one(&self.read).await?.map(|row| row.key))
+    }
+
+    async fn claim_limited_step(
+        &self,
+        step: &StepRef,
+        key: &str,
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<Option<StepLease>> {
+        let alive = self.alive_sql(lease);
+        let room = format!(
+            "(SELECT count(*) FROM step_leases l WHERE l.concurrency_key = step_leases.concurrency_key AND l.owner IN ({alive}) \
+             AND NOT (l.run_id = $1 AND l.node_id = $2 AND l.item = $3 AND l.attempt = $4)) < concurrency_limit"
+        );
+        let transaction = self.begin().await?;
+        self.lock_key(&transaction, key).await?;
+        let sql = self.claim_step_sql(lease, &room);
+        let statement = Statement::from_sql_and_values(self.backend(), sql, step_values(step, worker.uuid().into()));
+        let row = Claimed::find_by_statement(statement).one(&transaction).await?;
+        transaction.commit().await?;
+        Ok(row.map(Into::into))
+    }
+
+    /// Whoever counts what is under way with a key does so alone. SQLite has one writer anyway.
+    pub(super) async fn lock_key(&self, transaction: &DatabaseTransaction, key: &str) -> Result<()> {
+        if self.backend() == DbBackend::Postgres {
+            let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+            transaction.query_one_raw(Statement::from_sql_and_values(self.backend(), sql, [key.into()])).await?;
+        }
+        Ok(())
+    }
+
+    fn claim_step_sql(&self, lease: Duration, condition: &str) -> String {
         let (alive, now) = (self.alive_sql(lease), self.now_sql());
-        let sql = format!(
+        format!(
             "UPDATE step_leases SET owner = $5, epoch = epoch + 1, claimed_at = {now}, \
              crashes = CASE WHEN owner IS NULL OR owner = $5 THEN crashes ELSE crashes + 1 END \
              WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 \
-             AND (owner IS NULL OR owner = $5 OR owner NOT IN ({alive})) RETURNING epoch, crashes"
-        );
-        let statement = Statement::from_sql_and_values(self.backend(), sql, step_values(step, worker.uuid().into()));
-        let row = Claimed::find_by_statement(statement).one(&self.write).await?;
-        Ok(row.map(|row| StepLease { epoch: row.epoch, crashes: row.crashes.cast_unsigned() }))
+             AND (owner IS NULL OR owner = $5 OR owner NOT IN ({alive})) AND {condition} RETURNING epoch, crashes, concurrency_key AS key"
+        )
     }
 
     /// Hands a dispatched step back without counting a crash.
@@ -89,7 +157,8 @@ impl Store {
         Ok(Epoch::find_by_statement(statement).one(&self.read).await?.is_some())
     }
 
-    /// Runs and dispatched steps that someone should look at, oldest first: no living owner and something to do.
+    /// Runs and dispatched steps that someone should look at, the most urgent and oldest first: no living owner and something to
+    /// do. A minute of waiting outweighs a degree of urgency, so that nothing waits for ever.
     pub(crate) async fn find_work(&self, lease: Duration, limit: u64) -> Result<Found> {
         let (alive, now) = (self.alive_sql(lease), self.now_sql());
         // What was dispatched a moment ago has its hint on the way.
@@ -97,11 +166,13 @@ impl Store {
         let runs = format!(
             "SELECT id FROM runs WHERE finished_at IS NULL AND ((owner IS NULL AND (status = 'pending' OR wake_at <= {now} \
              OR EXISTS (SELECT 1 FROM run_inbox i WHERE i.run_id = runs.id))) OR (owner IS NOT NULL AND owner NOT IN ({alive}))) \
-             ORDER BY id LIMIT {limit}"
+             AND {} ORDER BY created_at + priority * 60000, id LIMIT {limit}",
+            self.admitted_sql()
         );
         let steps = format!(
-            "SELECT run_id, node_id, item, attempt FROM step_leases WHERE (owner IS NULL AND dispatched_at < {now} - {hinted}) \
-             OR owner NOT IN ({alive}) ORDER BY dispatched_at LIMIT {limit}"
+            "SELECT run_id, node_id, item, attempt FROM step_leases WHERE ((owner IS NULL AND dispatched_at < {now} - {hinted}) \
+             OR owner NOT IN ({alive})) AND (concurrency_key IS NULL OR concurrency_limit > (SELECT count(*) FROM step_leases l \
+             WHERE l.concurrency_key = step_leases.concurrency_key AND l.owner IN ({alive}))) ORDER BY dispatched_at LIMIT {limit}"
         );
         let runs = RunKey::find_by_statement(self.statement(&runs)).all(&self.read).await?;
         let steps = StepKey::find_by_statement(self.statement(&steps)).all(&self.read).await?;
@@ -141,11 +212,23 @@ struct Epoch {
 struct Claimed {
     epoch: i64,
     crashes: i32,
+    key: Option<String>,
+}
+
+impl From<Claimed> for StepLease {
+    fn from(row: Claimed) -> Self {
+        Self { epoch: row.epoch, crashes: row.crashes.cast_unsigned(), key: row.key }
+    }
 }
 
 #[derive(FromQueryResult)]
-struct RunKey {
-    id: Uuid,
+struct Key {
+    key: String,
+}
+
+#[derive(FromQueryResult)]
+pub(super) struct RunKey {
+    pub(super) id: Uuid,
 }
 
 #[derive(FromQueryResult)]
@@ -155,7 +238,7 @@ struct HeldRun {
 }
 
 #[derive(FromQueryResult)]
-struct StepKey {
+pub(super) struct StepKey {
     run_id: Uuid,
     node_id: String,
     item: String,

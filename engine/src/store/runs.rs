@@ -2,8 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use flowforge_core::{RunId, RunStatus, Timestamp, WorkflowId, WorkspaceId, event::RunError};
+use flowforge_core::{NodeId, Priority, RunId, RunStatus, Timestamp, WorkerId, WorkflowId, WorkspaceId, event::RunError};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -11,17 +12,22 @@ use super::{
     entity::engine::run::{self, Column},
 };
 use crate::{
+    committer::KeyedLimit,
     error::{Error, Result},
-    record::RunRecord,
+    record::{Parent, RunRecord},
 };
 
 /// Which runs are wanted.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RunFilter {
+    /// Only those started for this run's steps, in the order of their items; only those that no step has started when absent.
+    pub parent: Option<RunId>,
     /// Only this workflow's.
     pub workflow: Option<WorkflowId>,
     /// Only those that stand so.
     pub status: Option<RunStatus>,
+    /// Only those started for this node of the parent.
+    pub node: Option<NodeId>,
 }
 
 /// Everything about a run that its owner has to know.
@@ -36,6 +42,40 @@ pub(crate) struct RunRow {
     pub(crate) started_seq: Option<i64>,
     pub(crate) cancel_seq: Option<i64>,
     pub(crate) finished_seq: Option<i64>,
+    /// The way down to the graph that is executed, within its version's.
+    pub(crate) body: Option<String>,
+    /// Signals that no step has taken, oldest first.
+    pub(crate) signals: Vec<KeptSignal>,
+    pub(crate) limit: Option<KeyedLimit>,
+    pub(crate) admitted_at: Option<Timestamp>,
+    pub(crate) owner: Option<WorkerId>,
+    pub(crate) wake_at: Option<Timestamp>,
+}
+
+/// A signal that no step has taken, as it is written down.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct KeptSignal {
+    pub(crate) name: String,
+    pub(crate) payload: Arc<Value>,
+}
+
+/// Where a child of a step stands.
+#[derive(Debug, Clone)]
+pub(crate) struct ChildRow {
+    pub(crate) node: NodeId,
+    pub(crate) attempt: u32,
+    pub(crate) index: u32,
+    pub(crate) status: RunStatus,
+}
+
+/// What a child of a step has come to.
+#[derive(Debug, Clone)]
+pub(crate) struct ChildResult {
+    pub(crate) id: RunId,
+    pub(crate) index: u32,
+    pub(crate) status: RunStatus,
+    pub(crate) output: Option<Value>,
+    pub(crate) error: Option<Value>,
 }
 
 impl Store {
@@ -54,6 +94,13 @@ impl Store {
     pub async fn runs(&self, workspace: WorkspaceId, filter: RunFilter, page: PageRequest) -> Result<Page<RunRecord>> {
         let mut select =
             run::Entity::find().filter(Column::WorkspaceId.eq(workspace.uuid())).order_by_desc(Column::Id).limit(page.limit + 1);
+        select = match filter.parent {
+            Some(parent) => select.filter(Column::ParentRunId.eq(parent.uuid())),
+            None => select.filter(Column::ParentRunId.is_null()),
+        };
+        if let Some(node) = &filter.node {
+            select = select.filter(Column::ParentNode.eq(node.as_str()));
+        }
         if let Some(workflow) = filter.workflow {
             select = select.filter(Column::WorkflowId.eq(workflow.uuid()));
         }
@@ -75,7 +122,8 @@ impl Store {
         for workflow in workflows {
             let select = run::Entity::find()
                 .filter(Column::WorkspaceId.eq(workspace.uuid()))
-                .filter(Column::WorkflowId.eq(workflow.uuid()));
+                .filter(Column::WorkflowId.eq(workflow.uuid()))
+                .filter(Column::ParentRunId.is_null());
             if let Some(row) = light(select.order_by_desc(Column::Id).limit(1)).one(&self.read).await? {
                 found.insert(*workflow, RunRow::try_from(row)?.record);
             }
@@ -106,6 +154,40 @@ impl Store {
         Ok(Some((RunRow::try_from(row)?.record, hash)))
     }
 
+    /// Where the children of a run's steps stand.
+    pub(crate) async fn children(&self, run: RunId) -> Result<Vec<ChildRow>> {
+        let select = run::Entity::find()
+            .select_only()
+            .columns([Column::ParentNode, Column::ParentAttempt, Column::ParentIndex, Column::Status])
+            .filter(Column::ParentRunId.eq(run.uuid()));
+        let rows: Vec<(String, i32, i32, String)> = select.into_tuple().all(&self.write).await?;
+        let child = |(node, attempt, index, word): (String, i32, i32, String)| {
+            let status =
+                word.parse().map_err(|fault: flowforge_core::status::UnknownStatus| inconsistent("status", fault.to_string()))?;
+            Ok(ChildRow { node: NodeId::new(node), attempt: attempt.cast_unsigned(), index: index.cast_unsigned(), status })
+        };
+        rows.into_iter().map(child).collect()
+    }
+
+    /// What the children of an attempt have come to, in the order of their items.
+    pub(crate) async fn child_results(&self, run: RunId, node: &NodeId, attempt: u32) -> Result<Vec<ChildResult>> {
+        let select = run::Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::ParentIndex, Column::Status, Column::Output, Column::Error])
+            .filter(Column::ParentRunId.eq(run.uuid()))
+            .filter(Column::ParentNode.eq(node.as_str()))
+            .filter(Column::ParentAttempt.eq(attempt.cast_signed()))
+            .order_by_asc(Column::ParentIndex);
+        type Tuple = (uuid::Uuid, i32, String, Option<Value>, Option<Value>);
+        let rows: Vec<Tuple> = select.into_tuple().all(&self.write).await?;
+        let result = |(id, index, word, output, error): Tuple| {
+            let status =
+                word.parse().map_err(|fault: flowforge_core::status::UnknownStatus| inconsistent("status", fault.to_string()))?;
+            Ok(ChildResult { id: RunId::new(id), index: index.cast_unsigned(), status, output, error })
+        };
+        rows.into_iter().map(result).collect()
+    }
+
     /// One run with what its owner has to know; of any workspace when none is named.
     pub(crate) async fn run_row(&self, workspace: Option<WorkspaceId>, run: RunId) -> Result<RunRow> {
         let mut select = run::Entity::find_by_id(run.uuid());
@@ -121,15 +203,26 @@ impl Store {
 fn light(select: sea_orm::Select<run::Entity>) -> sea_orm::Select<run::Entity> {
     use sea_orm::Iterable as _;
 
-    let columns = Column::iter().filter(|column| !matches!(column, Column::Input | Column::Output));
-    select.select_only().columns(columns).expr_as(Expr::value(Value::Null), "input").expr_as(Expr::value(None::<Value>), "output")
+    let columns =
+        Column::iter().filter(|column| !matches!(column, Column::Input | Column::Output | Column::Signals | Column::Response));
+    let nothing = || Expr::value(None::<Value>);
+    let select = select.select_only().columns(columns).expr_as(Expr::value(Value::Null), "input");
+    select.expr_as(nothing(), "output").expr_as(nothing(), "signals").expr_as(nothing(), "response")
 }
 
 impl TryFrom<run::Model> for RunRow {
     type Error = Error;
 
     fn try_from(row: run::Model) -> Result<Self> {
-        let inconsistent = |column: &'static str, fault: String| Error::Inconsistent { table: "runs", column, fault };
+        let signals: Option<Vec<KeptSignal>> =
+            row.signals.map(serde_json::from_value).transpose().map_err(|fault| inconsistent("signals", fault.to_string()))?;
+        let parent = row.parent_run_id.zip(row.parent_node).map(|(run, node)| Parent {
+            run: RunId::new(run),
+            node: NodeId::new(node),
+            attempt: row.parent_attempt.unwrap_or(1).cast_unsigned(),
+            index: row.parent_index.unwrap_or(0).cast_unsigned(),
+        });
+        let limit = row.concurrency_key.zip(row.concurrency_limit);
         let error: Option<RunError> =
             row.error.map(serde_json::from_value).transpose().map_err(|fault| inconsistent("error", fault.to_string()))?;
         let record = RunRecord {
@@ -149,6 +242,12 @@ impl TryFrom<run::Model> for RunRow {
             started_at: row.started_at.map(Timestamp),
             cancel_requested_at: row.cancel_requested_at.map(Timestamp),
             finished_at: row.finished_at.map(Timestamp),
+            paused_at: row.paused_at.map(Timestamp),
+            priority: Priority::of_rank(row.priority),
+            parent,
+            depth: row.depth.cast_unsigned(),
+            origin: row.origin_run_id.map(RunId::new),
+            response: row.response.map(Arc::new),
         };
         Ok(Self {
             record,
@@ -160,6 +259,16 @@ impl TryFrom<run::Model> for RunRow {
             started_seq: row.started_seq,
             cancel_seq: row.cancel_seq,
             finished_seq: row.finished_seq,
+            body: row.body,
+            signals: signals.unwrap_or_default(),
+            limit: limit.map(|(key, limit)| KeyedLimit { key, limit: limit.cast_unsigned() }),
+            admitted_at: row.admitted_at.map(Timestamp),
+            owner: row.owner.map(WorkerId::new),
+            wake_at: row.wake_at.map(Timestamp),
         })
     }
+}
+
+fn inconsistent(column: &'static str, fault: String) -> Error {
+    Error::Inconsistent { table: "runs", column, fault }
 }

@@ -31,6 +31,18 @@ impl Store {
         Ok(attempts)
     }
 
+    /// What an attempt waits for, or has waited for.
+    pub(crate) async fn awaiting(&self, run: RunId, node: &NodeId, attempt: u32) -> Result<Option<Value>> {
+        let select = step::Entity::find()
+            .select_only()
+            .column(Column::Awaiting)
+            .filter(Column::RunId.eq(run.uuid()))
+            .filter(Column::NodeId.eq(node.as_str()))
+            .filter(Column::Attempt.eq(attempt.cast_signed()));
+        let found: Option<Option<Value>> = select.into_tuple().one(&self.write).await?;
+        Ok(found.flatten())
+    }
+
     /// The attempts with a transition after a record number, without inputs and outputs, which may be large.
     pub(crate) async fn attempts_after(&self, run: RunId, seq: i64) -> Result<Vec<AttemptRecord>> {
         let after =
@@ -72,6 +84,7 @@ impl TryFrom<step::Model> for AttemptRecord {
             started_at: row.started_at.map(Timestamp),
             finished_at: row.finished_at.map(Timestamp),
             wake_at: row.wake_at.map(Timestamp),
+            awaiting: row.awaiting,
             seqs: Seqs { started: row.started_seq, waiting: row.waiting_seq, finished: row.finished_seq },
         })
     }

@@ -177,6 +177,22 @@ impl Store {
         workflow_record(one_workflow(&self.read, workspace, id).await?)
     }
 
+    /// The workflow of an id or a name; of several with the name, the newest that is not archived.
+    ///
+    /// # Errors
+    /// `NotFound` when the workspace has no such workflow.
+    pub async fn find_workflow(&self, workspace: WorkspaceId, id_or_name: &str) -> Result<WorkflowId> {
+        if let Ok(id) = id_or_name.parse() {
+            return Ok(id);
+        }
+        let select = workflow::Entity::find()
+            .filter(workflow::Column::WorkspaceId.eq(workspace.uuid()))
+            .filter(workflow::Column::Name.eq(id_or_name))
+            .filter(workflow::Column::Status.ne(WorkflowStatus::Archived.as_str()));
+        let row = select.order_by_desc(workflow::Column::Id).one(&self.read).await?;
+        row.map(|row| WorkflowId::new(row.id)).ok_or(Error::NotFound("workflow"))
+    }
+
     /// The workflows of a workspace, newest first.
     ///
     /// # Errors

@@ -51,33 +51,46 @@ pub(super) async fn execute(shared: &Arc<Shared>, step: StepRef) {
 async fn claimed(shared: &Arc<Shared>, step: &StepRef, lease: StepLease, live: LiveStep) {
     let execution = live.execution.clone();
     let _ = execution.epoch.set(lease.epoch);
+    let (epoch, key) = (lease.epoch, lease.key.clone());
     let work = async {
         match attempt(shared, step, lease).await {
             Ok(Some(report)) => {
-                send(shared, step, lease.epoch, report).await;
+                send(shared, step, epoch, report).await;
                 // Its owner may dispatch it again at once.
                 drop(live);
                 shared.call(step.run);
             }
-            Ok(None) => hand_back(shared, step, lease.epoch).await,
+            Ok(None) => hand_back(shared, step, epoch).await,
             // The run has gone on without this attempt.
-            Err(Error::Fenced) => end(shared, step, lease.epoch).await,
+            Err(Error::Fenced) => end(shared, step, epoch).await,
             // Its owner may be of a version that can read it, and would wait for ever.
             Err(fault @ (Error::Invalid(_) | Error::Inconsistent { .. } | Error::NotFound(_))) => {
-                send(shared, step, lease.epoch, unreadable(shared, step, &fault)).await;
+                send(shared, step, epoch, unreadable(shared, step, &fault)).await;
                 drop(live);
                 shared.call(step.run);
             }
             Err(fault) => {
                 tracing::warn!(run = %step.run, node = %step.node, %fault, "the step could not be read; handing it back");
                 tokio::time::sleep(AGAIN).await;
-                hand_back(shared, step, lease.epoch).await;
+                hand_back(shared, step, epoch).await;
             }
         }
     };
     tokio::select! {
         () = work => {}
         () = execution.stop.cancelled() => tracing::debug!(run = %step.run, node = %step.node, "the step was recalled"),
+    }
+    if let Some(key) = key {
+        call_next(shared, &key).await;
+    }
+}
+
+/// Whoever waits for a step with the same key to end may find room now.
+async fn call_next(shared: &Shared, key: &str) {
+    match shared.store.next_step_in_line(key, shared.config.lease).await {
+        Ok(Some(step)) => shared.queue.offer(Hint::Step(step), Priority::High),
+        Ok(None) => {}
+        Err(fault) => tracing::warn!(key, %fault, "the next step in line was not found; the sweeper will"),
     }
 }
 
@@ -108,6 +121,7 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) -> Resu
         record,
         about: &about(record),
         secrets: &shared.executor.secrets,
+        place: loaded.place.as_ref(),
     };
     let task = surroundings.task(attempt, log);
     if !shared.is_trusted_since(lapses) {
@@ -223,7 +237,7 @@ impl LogSink for LaneLog {
     fn line(&self, stream: Stream, text: String) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let Some((stream, text)) = admitted(&self.lines, stream, text) else { return };
-            let line = LogWrite { offset: 0, node: "".into(), attempt: 0, stream, text, at: self.clock.now() };
+            let line = LogWrite { offset: 0, node: "".into(), attempt: 0, stream: stream.as_str(), text, at: self.clock.now() };
             // The receiver lives as long as the attempt.
             let _ = self.sender.send(line).await;
         })

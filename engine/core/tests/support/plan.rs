@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowforge_core::{Graph, NodeId, StepIx, document::OnError};
+use flowforge_core::{Graph, NodeId, StepIx, awaiting::OnItemError, document::OnError};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -36,8 +36,40 @@ pub(crate) struct Scripted {
     pub(crate) failures: Vec<(&'static str, bool)>,
     /// How often an attempt sleeps before it answers.
     pub(crate) sleeps: i64,
+    /// What an attempt that does not fail waits for before it answers.
+    pub(crate) awaits: Awaits,
     /// The port by which it leaves in the end.
     pub(crate) port: &'static str,
+}
+
+/// What a node waits for from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Awaits {
+    Nothing,
+    /// A signal named like the node, which is sent at some time.
+    Signal,
+    /// A signal that never comes, for a while.
+    Silence,
+    /// A decision, by the node's port.
+    Decision,
+    Children(Items),
+}
+
+/// The items of a node that has a run started for each.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Items {
+    pub(crate) total: u32,
+    pub(crate) max_parallel: u32,
+    /// Those whose runs fail.
+    pub(crate) bad: Vec<u32>,
+    pub(crate) policy: OnItemError,
+}
+
+impl Items {
+    /// Whether the node fails with its items.
+    pub(crate) fn fail(&self) -> bool {
+        self.policy == OnItemError::Fail && !self.bad.is_empty()
+    }
 }
 
 impl Scripted {
@@ -45,9 +77,17 @@ impl Scripted {
         self.kind.starts_with("trigger")
     }
 
+    fn begin(&mut self) {
+        (self.kind, self.port, self.awaits) = ("trigger.manual", "out", Awaits::Nothing);
+    }
+
     /// The ports that edges may leave by.
     pub(crate) fn ports(&self) -> [&'static str; 3] {
-        if self.kind == "condition" { ["true", "false", "error"] } else { ["out", "out", "error"] }
+        match self.kind {
+            "condition" => ["true", "false", "error"],
+            "approval" => ["approved", "rejected", "error"],
+            _ => ["out", "out", "error"],
+        }
     }
 }
 
@@ -92,7 +132,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         |(drawn, triggers, fired, backwards)| {
             let triggers = triggers.min(drawn.len());
             let (mut nodes, incoming): (Vec<_>, Vec<_>) = drawn.into_iter().unzip();
-            nodes.iter_mut().take(triggers).for_each(|node: &mut Scripted| (node.kind, node.port) = ("trigger.manual", "out"));
+            nodes.iter_mut().take(triggers).for_each(Scripted::begin);
             let mut edges: Vec<_> =
                 (triggers..nodes.len()).flat_map(|to| edges_to(&nodes, to, triggers > 0, &incoming[to])).collect();
             edges.sort_unstable();
@@ -117,16 +157,33 @@ fn edges_to(nodes: &[Scripted], to: usize, at_least_one: bool, drawn: &[(Index, 
 
 fn scripted() -> impl Strategy<Value = Scripted> {
     let code = || select(vec!["NETWORK_ERROR", "RATE_LIMIT"]);
-    let kind = prop_oneof![2 => Just("set"), 1 => Just("condition")];
+    let kind = prop_oneof![6 => Just("set"), 3 => Just("condition"), 1 => Just("approval")];
     let on_error = prop_oneof![1 => Just(OnError::Fail), 3 => Just(OnError::Continue)];
     let failures = prop_oneof![2 => Just(vec![]), 1 => vec((code(), prop::bool::weighted(0.8)), 1..4)];
-    let sleeps = prop_oneof![2 => Just(0), 1 => 1..3_i64];
+    let waits = (prop_oneof![2 => Just(0), 1 => 1..3_i64], awaits());
     let retry = (1..5_u32, prop_oneof![3 => Just(vec![]), 1 => vec(code(), 1..2)]);
-    (kind, on_error, retry, failures, sleeps, any::<Index>()).prop_map(
-        |(kind, on_error, (max_attempts, codes), failures, sleeps, port)| {
-            let mut scripted = Scripted { kind, on_error, max_attempts, codes, failures, sleeps, port: "" };
-            scripted.port = *port.get(&scripted.ports());
+    (kind, on_error, retry, failures, waits, any::<Index>()).prop_map(
+        |(kind, on_error, (max_attempts, codes), failures, (sleeps, awaits), port)| {
+            let mut scripted = Scripted { kind, on_error, max_attempts, codes, failures, sleeps, awaits, port: "" };
+            scripted.port = match &scripted.awaits {
+                // It leaves by what comes, and not by what it chooses.
+                _ if kind == "approval" => *port.get(&["approved", "rejected"]),
+                Awaits::Signal => scripted.ports()[0],
+                _ => *port.get(&scripted.ports()),
+            };
+            if kind == "approval" {
+                scripted.awaits = Awaits::Decision;
+            }
             scripted
         },
     )
+}
+
+fn awaits() -> impl Strategy<Value = Awaits> {
+    let policy = select(vec![OnItemError::Fail, OnItemError::Continue, OnItemError::Collect]);
+    let items = (0..5_u32, 1..4_u32, vec(0..5_u32, 0..2), policy).prop_map(|(total, max_parallel, mut bad, policy)| {
+        bad.retain(|index| *index < total);
+        Awaits::Children(Items { total, max_parallel, bad, policy })
+    });
+    prop_oneof![6 => Just(Awaits::Nothing), 1 => Just(Awaits::Signal), 1 => Just(Awaits::Silence), 2 => items]
 }

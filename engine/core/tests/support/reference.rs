@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use flowforge_core::document::OnError;
 use serde_json::{Map, Value, json};
 
-use crate::plan::{Plan, id};
+use crate::plan::{Awaits, Plan, id};
 
 /// What becomes of a node when nobody interferes.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,10 +81,15 @@ impl<'p> Reference<'p> {
     fn attempts(&self, node: usize, input: &Value) -> Fate {
         let scripted = &self.plan.nodes[node];
         for attempt in 1.. {
-            let Some((code, may_pass)) = scripted.failures.get(attempt as usize - 1) else {
-                return Fate::Completed { port: scripted.port, output: answer(node, attempt, input) };
+            let (code, may_pass) = match (scripted.failures.get(attempt as usize - 1), &scripted.awaits) {
+                (Some((code, may_pass)), _) => (code, *may_pass),
+                (None, Awaits::Children(items)) if items.fail() => (&ITEM_FAILED, false),
+                (None, Awaits::Signal | Awaits::Decision) => {
+                    return Fate::Completed { port: scripted.port, output: from_outside(node) };
+                }
+                (None, _) => return Fate::Completed { port: scripted.port, output: answer(node, attempt, input) },
             };
-            let worth_it = scripted.codes.contains(code) || (scripted.codes.is_empty() && *may_pass);
+            let worth_it = scripted.codes.contains(code) || (scripted.codes.is_empty() && may_pass);
             if !(worth_it && attempt < scripted.max_attempts) {
                 let handled = self.plan.edges.iter().any(|(from, by, _)| *from == node && *by == "error");
                 let error = json!({ "error": { "code": code, "message": "as planned", "retryable": may_pass } });
@@ -119,6 +124,14 @@ impl<'p> Reference<'p> {
 /// What the run is given.
 pub(crate) fn run_input() -> Value {
     json!({ "given": "to the run" })
+}
+
+/// The code of a step that fails with one of its items.
+pub(crate) const ITEM_FAILED: &str = "ITEM_FAILED";
+
+/// What a signal carries, or a decision says.
+pub(crate) fn from_outside(node: usize) -> Value {
+    json!({ "from outside for": id(node) })
 }
 
 /// What an attempt answers: it tells who answered, when, and what it was given, in short (FNV-1a).

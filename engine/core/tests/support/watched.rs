@@ -40,6 +40,7 @@ impl Watched {
     /// Gives the run an input; a refused one must leave no trace.
     pub(crate) fn step(&mut self, input: Input, now: Timestamp) -> Result<Vec<Event>, Rejected> {
         let before = Look::at(&self.run);
+        let was_paused = self.run.is_paused();
         let facts = match self.run.step(input, now) {
             Ok(facts) => facts,
             Err(rejected) => {
@@ -47,6 +48,7 @@ impl Watched {
                 return Err(rejected);
             }
         };
+        assert!(!(was_paused && self.run.is_paused() && facts.iter().any(begins)), "a paused run begins {facts:?}");
         facts.iter().for_each(|fact| self.owe(fact));
         self.facts.extend(facts.iter().cloned());
         self.past.push((self.facts.len(), Look::at(&self.run)));
@@ -54,14 +56,15 @@ impl Watched {
         Ok(facts)
     }
 
-    /// The worker dies: what comes back is what the record says. Beginnings of steps that nothing followed may be lost.
-    pub(crate) fn crash(&mut self, loses: impl Fn(StepIx) -> bool) {
+    /// The worker dies: what comes back is what the record says, and what the rows of children say, if these are read.
+    /// Beginnings of steps that nothing followed may be lost.
+    pub(crate) fn crash(&mut self, loses: impl Fn(StepIx) -> bool, children: &[Event]) {
         let lost = |at: usize, fact: &Event| match fact {
             Event::StepStarted { step, .. } => loses(*step) && !self.facts[at + 1..].iter().any(|f| f.step() == Some(*step)),
             fact => !is_recorded(fact),
         };
         let kept = self.facts.iter().enumerate().filter(|(at, fact)| !lost(*at, fact)).map(|(_, fact)| fact.clone());
-        self.facts = kept.collect();
+        self.facts = kept.chain(children.iter().cloned()).collect();
         self.past.clear();
         self.run = self.replay(&self.facts);
         self.owed = executions(&self.run.commands());
@@ -108,6 +111,10 @@ impl Watched {
         let rests = states().any(StepState::is_idle) || paused;
         assert_eq!(status == RunStatus::Waiting, self.owed.is_empty() && rests, "{status} is no word for it");
     }
+}
+
+fn begins(fact: &Event) -> bool {
+    matches!(fact, Event::StepStarted { .. } | Event::StepResumed { .. } | Event::ChildStarted { .. })
 }
 
 fn is_recorded(fact: &Event) -> bool {

@@ -1,17 +1,24 @@
-//! Executes a plan in a random order: answers come late and twice, wakes come early, workers die, and someone may cancel.
+//! Executes a plan in a random order: answers come late and twice, wakes and signals come early, workers die, and someone may
+//! pause or cancel.
 
 use std::{borrow::Cow, sync::Arc};
 
 use flowforge_core::{
-    Command, Input, Rejected, StepIx, StepState, Timestamp,
-    node::{NodeError, Outcome, Output, Wake},
+    Awaiting, Command, Input, Rejected, StepIx, StepState, Timestamp,
+    awaiting::{Approval, ChildSource, Children, Verdict},
+    node::{Await, NodeError, Outcome, Output, Wake},
 };
+use serde_json::Value;
 
 use crate::{
-    plan::Plan,
-    reference::{answer, run_input},
+    children::{Child, Key, Rows, told},
+    plan::{Awaits, Items, Plan, id},
+    reference::{ITEM_FAILED, answer, from_outside, run_input},
     watched::Watched,
 };
+
+/// The last digit of the time at which a wait for a signal is over; smaller ones count sleeps.
+const SILENCE: i64 = 9;
 
 /// What is to go wrong.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,6 +27,8 @@ pub(crate) struct Trouble {
     pub(crate) seed: u64,
     /// How many turns in a hundred a worker dies in.
     pub(crate) crashes: u64,
+    /// How many turns in a hundred someone pauses the run in.
+    pub(crate) pauses: u64,
     /// The turn before which someone cancels.
     pub(crate) cancel: Option<u32>,
     /// The turn before which the time is up.
@@ -32,20 +41,38 @@ pub(crate) struct World<'p> {
     pub(crate) watched: Watched,
     now: Timestamp,
     sent: Vec<(StepIx, u32)>,
+    /// Nodes whose signals are still to be sent.
+    signals: Vec<usize>,
+    rows: Rows,
+}
+
+/// What can happen next.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Obey(Command),
+    Signal(usize),
+    Decide(StepIx, u32),
+    Child(Key, Child),
+    Resume,
 }
 
 impl<'p> World<'p> {
     /// Runs the plan to its end.
     pub(crate) fn run(plan: &'p Plan, trouble: Trouble) -> Watched {
         let watched = Watched::new(plan.graph(), 1);
-        let mut world = Self { plan, trouble, watched, now: Timestamp(0), sent: Vec::new() };
+        let awaits_signal = |node: &usize| plan.nodes[*node].awaits == Awaits::Signal;
+        let signals = (0..plan.nodes.len()).filter(awaits_signal).collect();
+        let mut world = Self { plan, trouble, watched, now: Timestamp(0), sent: Vec::new(), signals, rows: Rows::default() };
+        if world.pick(4) == 0 {
+            world.signal(0);
+        }
         let trigger = plan.fired.map(|node| plan.step(world.watched.run.graph(), node));
         world.step(Input::Start { trigger, kept: vec![] });
         for turn in 0.. {
             if world.watched.run.status().is_terminal() {
                 break;
             }
-            assert!(turn < 1_000, "the run does not end");
+            assert!(turn < 10_000, "the run does not end");
             world.turn(turn);
         }
         world.after_the_end();
@@ -61,12 +88,71 @@ impl<'p> World<'p> {
         if self.pick(100) < self.trouble.crashes {
             return self.crash();
         }
-        let commands = self.watched.run.commands();
-        assert!(!commands.is_empty(), "the run has not ended, and nothing is left to do");
-        match commands[self.pick(commands.len() as u64) as usize] {
-            Command::Execute { step, attempt } => self.execute(step, attempt),
-            Command::WakeAt(at) => self.wake(at),
-            other => panic!("{other:?} is no standing command"),
+        if self.pick(100) < self.trouble.pauses {
+            return self.step(Input::Pause);
+        }
+        let turns = self.turns();
+        assert!(!turns.is_empty(), "the run has not ended, and nothing is left to do");
+        match turns[self.pick(turns.len() as u64) as usize] {
+            Turn::Obey(Command::Execute { step, attempt }) => self.execute(step, attempt),
+            Turn::Obey(Command::WakeAt(at)) => self.wake(at),
+            Turn::Obey(other) => panic!("{other:?} is no standing command"),
+            Turn::Signal(at) => self.signal(at),
+            Turn::Decide(step, attempt) => self.decide(step, attempt),
+            Turn::Child(key, child) => self.child(key, child),
+            Turn::Resume => self.step(Input::Resume),
+        }
+    }
+
+    fn turns(&self) -> Vec<Turn> {
+        let run = &self.watched.run;
+        let decisions = run.graph().steps().filter_map(|(step, _)| match run.state(step) {
+            StepState::Waiting { attempt, awaiting: Some(what), .. } if matches!(**what, Awaiting::Approval(_)) => {
+                Some(Turn::Decide(step, *attempt))
+            }
+            _ => None,
+        });
+        let children = self.rows.moves(run).into_iter().map(|(key, child)| Turn::Child(key, child));
+        let signals = (0..self.signals.len()).map(Turn::Signal);
+        let resume = run.is_paused().then_some(Turn::Resume);
+        run.commands().into_iter().map(Turn::Obey).chain(decisions).chain(children).chain(signals).chain(resume).collect()
+    }
+
+    fn signal(&mut self, at: usize) {
+        if at < self.signals.len() {
+            let node = self.signals.swap_remove(at);
+            self.step(Input::Signal { name: id(node), payload: Arc::new(from_outside(node)) });
+        }
+    }
+
+    fn decide(&mut self, step: StepIx, attempt: u32) {
+        let node = self.plan.node_of(self.watched.run.graph(), step);
+        let verdict = if self.plan.nodes[node].port == "approved" { Verdict::Approved } else { Verdict::Rejected };
+        let output = Arc::new(from_outside(node));
+        let decision = |attempt| Input::Decide { step, attempt, verdict, output: output.clone() };
+        self.refused(decision(attempt + 1));
+        self.step(decision(attempt));
+        self.refused(decision(attempt));
+    }
+
+    /// An open child ends, as planned or because it was told to stop; or its end is told.
+    fn child(&mut self, key: Key, child: Child) {
+        let (step, _, index) = key;
+        let failed = match (child, self.items(step)) {
+            (Child::Ended { failed }, _) => failed,
+            (Child::Open { is_to_stop }, items) => items.bad.contains(&index) || is_to_stop && self.pick(2) == 0,
+        };
+        self.rows.end(key, failed);
+        if self.pick(3) > 0 {
+            self.step(told(key, failed));
+            self.refused(told(key, !failed));
+        }
+    }
+
+    fn items(&self, step: StepIx) -> &'p Items {
+        match &self.plan.nodes[self.plan.node_of(self.watched.run.graph(), step)].awaits {
+            Awaits::Children(items) => items,
+            other => panic!("{other:?} has no children"),
         }
     }
 
@@ -82,12 +168,15 @@ impl<'p> World<'p> {
 
     /// A report of an attempt that is not under way.
     fn disturb(&mut self, step: StepIx, attempt: u32) {
-        let run = &self.watched.run;
-        if !run.commands().contains(&Command::Execute { step, attempt }) {
-            let expected = if run.status().is_terminal() { Rejected::Finished } else { Rejected::StaleAttempt };
-            let late = Input::Report { step, attempt, result: Ok(Outcome::done("late")) };
-            assert_eq!(self.watched.step(late, self.now), Err(expected));
+        if !self.watched.run.commands().contains(&Command::Execute { step, attempt }) {
+            self.refused(Input::Report { step, attempt, result: Ok(Outcome::done("late")) });
         }
+    }
+
+    fn refused(&mut self, input: Input) {
+        let ended = self.watched.run.status().is_terminal();
+        let expected = if ended { Rejected::Finished } else { Rejected::StaleAttempt };
+        assert_eq!(self.watched.step(input, self.now), Err(expected));
     }
 
     fn wake(&mut self, at: Timestamp) {
@@ -101,8 +190,11 @@ impl<'p> World<'p> {
 
     /// The record may lack the beginnings of attempts that nothing followed.
     fn crash(&mut self) {
-        let lost = self.pick(u64::MAX);
-        self.watched.crash(|step| lost >> (step.0 % 64) & 1 == 1);
+        let (lost, unwritten) = (self.pick(u64::MAX), self.pick(u64::MAX));
+        self.rows.crash(|index| unwritten >> (index % 8 * 2) & 3 == 3);
+        // Children whose rows nobody reads are called for anew, and their ends are told again.
+        let children = if self.pick(4) == 0 { vec![] } else { self.rows.facts(&self.watched.run) };
+        self.watched.crash(|step| lost >> (step.0 % 64) & 1 == 1, &children);
         self.step(Input::TakenOver { crashes: 1 });
     }
 
@@ -111,21 +203,56 @@ impl<'p> World<'p> {
         let run = &self.watched.run;
         let node = self.plan.node_of(run.graph(), step);
         let scripted = &self.plan.nodes[node];
-        let slept = match run.state(step) {
-            StepState::Running { woken, .. } => woken.map_or(0, |until| until.0 % 10),
-            _ => 0,
+        let (slept, awaited) = match run.state(step) {
+            StepState::Running { woken, awaited, .. } => (woken.map_or(0, |until| until.0 % 10), awaited.as_deref()),
+            _ => (0, None),
         };
-        let result = match scripted.failures.get(attempt as usize - 1) {
-            _ if slept < scripted.sleeps => Ok(Outcome::Sleep(Wake::At(Timestamp((self.now.0 / 10 + 20) * 10 + slept + 1)))),
-            Some((code, true)) => Err(NodeError::retry(code, "as planned")),
-            Some((code, false)) => Err(NodeError::fatal(code, "as planned")),
-            None => {
-                let input = run.input(step).unwrap_or_else(|| Arc::new(run_input()));
-                let port = (scripted.port != scripted.ports()[0]).then_some(Cow::Borrowed(scripted.port));
-                Ok(Outcome::Done(Output { value: Arc::new(answer(node, attempt, &input)), port }))
-            }
+        let result = match (scripted.failures.get(attempt as usize - 1), &scripted.awaits) {
+            // The owner gathers what the children have put out.
+            (_, Awaits::Children(items)) if awaited.is_some() && items.fail() => Err(NodeError::fatal(ITEM_FAILED, "as planned")),
+            _ if awaited.is_some() => Ok(Outcome::Done(self.output(step, attempt))),
+            _ if slept < scripted.sleeps => Ok(Outcome::Sleep(self.at(slept + 1))),
+            (Some((code, true)), _) => Err(NodeError::retry(code, "as planned")),
+            (Some((code, false)), _) => Err(NodeError::fatal(code, "as planned")),
+            (None, awaits) => match self.awaiting(node, awaits) {
+                Some(what) => {
+                    let until = (*awaits == Awaits::Silence).then(|| self.at(SILENCE));
+                    Ok(Outcome::Await(Await { what, until }))
+                }
+                None => Ok(Outcome::Done(self.output(step, attempt))),
+            },
         };
         Input::Report { step, attempt, result }
+    }
+
+    fn at(&self, digit: i64) -> Wake {
+        Wake::At(Timestamp((self.now.0 / 10 + 20) * 10 + digit))
+    }
+
+    fn awaiting(&self, node: usize, awaits: &Awaits) -> Option<Awaiting> {
+        match awaits {
+            Awaits::Nothing => None,
+            Awaits::Signal => Some(Awaiting::Signal { name: id(node) }),
+            Awaits::Silence => Some(Awaiting::Signal { name: "never".to_owned() }),
+            Awaits::Decision => Some(Awaiting::Approval(Approval { title: id(node), details: Value::Null, approvers: vec![] })),
+            Awaits::Children(Items { total, max_parallel, policy, .. }) => Some(Awaiting::Children(Children {
+                items: (0..*total).map(Value::from).collect(),
+                source: ChildSource::Body,
+                max_parallel: *max_parallel,
+                on_item_error: *policy,
+                single: false,
+                outer: None,
+            })),
+        }
+    }
+
+    fn output(&self, step: StepIx, attempt: u32) -> Output {
+        let run = &self.watched.run;
+        let node = self.plan.node_of(run.graph(), step);
+        let scripted = &self.plan.nodes[node];
+        let input = run.input(step).unwrap_or_else(|| Arc::new(run_input()));
+        let port = (scripted.port != scripted.ports()[0]).then_some(Cow::Borrowed(scripted.port));
+        Output { value: Arc::new(answer(node, attempt, &input)), port }
     }
 
     fn after_the_end(&mut self) {
@@ -136,14 +263,25 @@ impl<'p> World<'p> {
             Input::Cancel,
             Input::Expire,
             Input::TakenOver { crashes: 9 },
+            Input::Pause,
+            Input::Resume,
+            Input::Signal { name: "late".to_owned(), payload: Arc::default() },
         ] {
             assert_eq!(self.watched.step(input, self.now), Err(Rejected::Finished));
         }
     }
 
     fn step(&mut self, input: Input) {
-        if let Err(rejected) = self.watched.step(input.clone(), self.now) {
-            panic!("{input:?}: {rejected}");
+        let facts = match self.watched.step(input.clone(), self.now) {
+            Ok(facts) => facts,
+            Err(rejected) => panic!("{input:?}: {rejected}"),
+        };
+        for command in facts.iter().filter_map(|fact| fact.command()) {
+            let most = match command {
+                Command::StartChild { step, .. } => self.items(step).max_parallel,
+                _ => 0,
+            };
+            self.rows.obey(command, most);
         }
     }
 

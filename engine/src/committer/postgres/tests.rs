@@ -3,12 +3,13 @@
 use flowforge_migrations::{Migrator, MigratorTrait};
 use sqlx::{Connection, PgConnection, Row};
 
-use super::{SETTINGS, STATEMENT};
+use super::{
+    SETTINGS,
+    statement::{STATEMENT, parameters},
+};
 
 /// Enough that a scan would be felt at every commit.
 const ROWS: i64 = 50_000;
-/// The parameters of the statement.
-const PARAMETERS: usize = 73;
 
 async fn fresh_database(server: &str) -> String {
     let name = format!("ff_plan_{}", crate::clock::new_uuid().simple());
@@ -32,8 +33,8 @@ async fn the_statement_never_scans_a_table() {
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(fill)).execute(&mut connection).await.unwrap();
     sqlx::raw_sql(SETTINGS).execute(&mut connection).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PREPARE batch AS {STATEMENT}"))).execute(&mut connection).await.unwrap();
-    let nothing = vec!["NULL"; PARAMETERS].join(", ");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PREPARE batch AS {}", *STATEMENT))).execute(&mut connection).await.unwrap();
+    let nothing = vec!["NULL"; parameters()].join(", ");
     let explain = sqlx::AssertSqlSafe(format!("EXPLAIN EXECUTE batch ({nothing})"));
     let rows = sqlx::raw_sql(explain).fetch_all(&mut connection).await.unwrap();
     let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();

@@ -37,6 +37,22 @@ pub(in crate::store) mod run {
         pub started_at: Option<i64>,
         pub cancel_requested_at: Option<i64>,
         pub finished_at: Option<i64>,
+        pub priority: i16,
+        pub parent_run_id: Option<Uuid>,
+        pub parent_node: Option<String>,
+        pub parent_attempt: Option<i32>,
+        pub parent_index: Option<i32>,
+        pub body: Option<String>,
+        pub depth: i32,
+        pub origin_run_id: Option<Uuid>,
+        pub concurrency_key: Option<String>,
+        pub concurrency_limit: Option<i32>,
+        pub admitted_at: Option<i64>,
+        pub paused_at: Option<i64>,
+        #[sea_orm(column_type = "JsonBinary", nullable)]
+        pub signals: Option<Json>,
+        #[sea_orm(column_type = "JsonBinary", nullable)]
+        pub response: Option<Json>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -73,6 +89,8 @@ pub(in crate::store) mod step {
         pub started_at: Option<i64>,
         pub finished_at: Option<i64>,
         pub wake_at: Option<i64>,
+        #[sea_orm(column_type = "JsonBinary", nullable)]
+        pub awaiting: Option<Json>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,0 +1,224 @@
+//! Accepting a run: its row, and who is to own it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use flowforge_core::{
+    NodeId, Priority, RunId, RunStatus, StepIx, Timestamp, WorkflowId, WorkspaceId,
+    graph::Limit,
+    run::Kept,
+    template::{NoSecrets, Scope},
+};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::{
+    clock,
+    committer::{Delta, Guard, KeyedLimit, NewRunRow, RunPatch},
+    compiled::Compiled,
+    engine::Dedupe,
+    error::{Error, Result},
+    executor::storable,
+    owner::{self, Origin, Owner, Place, Waiting},
+    queue::{self, Hint},
+    record::{Parent, RunRecord},
+    shared::Shared,
+};
+
+/// How deep runs may stand below each other.
+pub(crate) const DEEPEST: u32 = 8;
+
+/// A run to be accepted.
+pub(crate) struct Accept {
+    pub(crate) id: RunId,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) input: Arc<Value>,
+    pub(crate) trigger: &'static str,
+    pub(crate) dedupe: Option<Dedupe>,
+    pub(crate) priority: Option<Priority>,
+    pub(crate) depth: u32,
+    pub(crate) parent: Option<(Parent, Option<Place>)>,
+    pub(crate) origin: Option<RunId>,
+    /// Steps that count as completed from the beginning.
+    pub(crate) kept: Vec<Kept>,
+    /// The message that called for it.
+    pub(crate) called_by: Option<Uuid>,
+    /// Whether it may begin in this process at once.
+    pub(crate) here: bool,
+}
+
+impl Accept {
+    /// A run that nobody but its caller has called for.
+    pub(crate) fn new(workspace: WorkspaceId, compiled: Arc<Compiled>, input: Value, trigger: &'static str) -> Self {
+        Self {
+            id: RunId::new(clock::new_uuid()),
+            workspace,
+            compiled,
+            input: Arc::new(storable(input)),
+            trigger,
+            dedupe: None,
+            priority: None,
+            depth: 0,
+            parent: None,
+            origin: None,
+            kept: Vec::new(),
+            called_by: None,
+            here: true,
+        }
+    }
+}
+
+/// A run that is on disk.
+pub(crate) struct Accepted {
+    pub(crate) record: RunRecord,
+    /// Told when it has ended, if it is owned by this process.
+    pub(crate) ended: Option<oneshot::Receiver<RunRecord>>,
+}
+
+/// Accepts a run. Answers when it is on disk.
+pub(crate) async fn accept(shared: &Arc<Shared>, new: Accept) -> Result<Accepted> {
+    let (record, row) = rows(shared, &new);
+    // Who is counted is let in by whoever claims it.
+    let may_begin = new.here && row.limit.is_none() && new.kept.is_empty() && shared.config.works && shared.has_room();
+    if !may_begin {
+        return leave_to_others(shared, record, row, new).await;
+    }
+    let row = NewRunRow { owner: Some(shared.worker), ..row };
+    let place = new.parent.and_then(|(_, place)| place);
+    let (owner, waiting) = Owner::create(shared.clone(), new.compiled, record, row, Origin { place, called_by: new.called_by });
+    own(shared, owner, waiting).await
+}
+
+fn rows(shared: &Shared, new: &Accept) -> (RunRecord, NewRunRow) {
+    let now = shared.clock.now();
+    let graph = &new.compiled.graph;
+    let trigger_node: Option<NodeId> = graph.manual_trigger().map(|step| graph.step(step).id.clone());
+    let parent = new.parent.as_ref().map(|(parent, _)| parent.clone());
+    let priority = new.priority.unwrap_or_else(|| graph.priority());
+    let row = NewRunRow {
+        workspace: new.workspace,
+        workflow: new.compiled.workflow,
+        version: new.compiled.version,
+        trigger: new.trigger,
+        trigger_node,
+        input: new.input.to_string(),
+        owner: None,
+        dedupe_key: new.dedupe.as_ref().map(|dedupe| dedupe.key.clone()),
+        dedupe_hash: new.dedupe.as_ref().map(|dedupe| dedupe.hash.clone()),
+        created_at: now,
+        deadline_at: graph.timeout_s().map(|s| now.plus_ms(s.saturating_mul(1_000))),
+        priority,
+        parent: parent.clone(),
+        body: new.compiled.body.clone(),
+        depth: new.depth,
+        origin: new.origin,
+        limit: graph.concurrency().map(|limit| run_limit(limit, &new.compiled, &new.input)),
+    };
+    let record = RunRecord {
+        id: new.id,
+        workspace: new.workspace,
+        workflow: new.compiled.workflow,
+        version: new.compiled.version,
+        status: RunStatus::Pending,
+        trigger: new.trigger.to_owned(),
+        input: new.input.clone(),
+        output: None,
+        error: None,
+        created_at: now,
+        started_at: None,
+        cancel_requested_at: None,
+        paused_at: None,
+        finished_at: None,
+        priority,
+        parent,
+        depth: new.depth,
+        origin: new.origin,
+        response: None,
+    };
+    (record, row)
+}
+
+/// Creates a run that this process owns from the first commit on.
+async fn own(shared: &Arc<Shared>, owner: Owner, Waiting { accepted, ended }: Waiting) -> Result<Accepted> {
+    shared.prepare(owner).map_err(|_| Error::Busy)?;
+    let record = accepted.await.unwrap_or_else(|_| Err(Error::Busy))?;
+    Ok(Accepted { record, ended: Some(ended) })
+}
+
+/// Creates a run that nobody owns yet: a worker finds it, by a hint or by looking.
+async fn leave_to_others(shared: &Shared, record: RunRecord, row: NewRunRow, new: Accept) -> Result<Accepted> {
+    let run = record.id;
+    let guard = Guard::New(Box::new(row));
+    let mut delta = match new.kept.as_slice() {
+        [] => Delta::of_run(run, guard, 0, RunPatch::default()),
+        // What is kept is on disk with the run's beginning.
+        _ => owner::begun(&new.compiled.graph, run, guard, new.kept, shared.clock.now()),
+    };
+    delta.consumed.extend(new.called_by);
+    shared.committer.commit(delta).await?;
+    shared.queue.offer(Hint::Run(run), queue::Priority::of(record.priority));
+    Ok(Accepted { record, ended: None })
+}
+
+/// What runs of a workflow are counted under.
+fn run_limit(limit: &Limit, compiled: &Compiled, input: &Arc<Value>) -> KeyedLimit {
+    keyed(limit, &format!("run/{}", compiled.workflow), &scope(compiled, input))
+}
+
+/// What steps of a node are counted under.
+pub(crate) fn step_limit(limit: &Limit, compiled: &Compiled, step: StepIx, input: &Arc<Value>) -> KeyedLimit {
+    let node = &compiled.graph.step(step).id;
+    keyed(limit, &format!("step/{}/{node}", compiled.workflow), &scope(compiled, input))
+}
+
+fn keyed(limit: &Limit, counted: &str, scope: &Scope) -> KeyedLimit {
+    // The key holds plain paths and no secrets, which `Graph::compile` has seen to, so it can always be rendered.
+    let value = limit.key.as_ref().map(|key| key.render(scope, &BTreeMap::new()).unwrap_or_default());
+    let key = value.map(|value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned));
+    let key = key.map(|key| format!("{counted}/{}", shortened(&key))).unwrap_or_else(|| counted.to_owned());
+    KeyedLimit { key, limit: limit.limit }
+}
+
+/// A key of any length as the index can hold it: a long one keeps its beginning and is told from others by its hash.
+fn shortened(key: &str) -> String {
+    const LONGEST: usize = 200;
+    let key = key.replace('\0', "\\u0000");
+    if key.len() <= LONGEST {
+        return key;
+    }
+    let start = &key[..key.floor_char_boundary(LONGEST)];
+    format!("{start}…{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, key.as_bytes()).simple())
+}
+
+fn scope(compiled: &Compiled, input: &Arc<Value>) -> Scope {
+    Scope {
+        trigger: input.clone(),
+        steps: BTreeMap::new(),
+        run: Arc::default(),
+        workflow: compiled.about.clone(),
+        item: Some(input.clone()),
+        index: None,
+        secrets: Arc::new(NoSecrets),
+    }
+}
+
+/// When a failed run is told to its handler: what the handler is given.
+pub(crate) fn failure_input(record: &RunRecord, workflow_name: &Value, at: Timestamp) -> Value {
+    let RunRecord { id, workflow, version, error, input, trigger, .. } = record;
+    serde_json::json!({ "run": {
+        "id": id, "workflow_id": workflow, "workflow_name": workflow_name, "version": version, "trigger": trigger, "error": error,
+        "input": **input, "failed_at": at,
+    }})
+}
+
+/// The workflow of an id or a name, ready to start.
+pub(crate) async fn compiled(
+    shared: &Shared,
+    workspace: WorkspaceId,
+    workflow: &str,
+    version: Option<u32>,
+) -> Result<Arc<Compiled>> {
+    let id: WorkflowId = shared.store.find_workflow(workspace, workflow).await?;
+    shared.versions.to_start(&shared.store, workspace, id, version).await
+}
