@@ -46,6 +46,7 @@ import './editor.css'
 type Props = { workflow: Workflow; types: NodeType[]; catalog: Catalog; restoredAt: number | null }
 
 export function Editor({ workflow, types, catalog, restoredAt }: Props) {
+  const whole = useEditor((state) => state.history.present)
   const graph = useEditor(shownGraph)
   const where = useEditor((state) => state.where)
   const selection = useEditor((state) => state.selection)
@@ -64,8 +65,13 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const saving = useSaving(workflow.id)
 
   useEffect(() => (setMarks(new Map(), new Set()), keepDrafts()), [])
-  // Another graph is on the canvas: it is shown from its whole.
-  useEffect(() => void sight.fit(), [path, sight])
+  // Another graph is on the canvas: all of it is shown, unless it was opened for one of its steps.
+  const wanted = useRef<string | null>(null)
+  useEffect(() => {
+    if (wanted.current === null) sight.fit()
+    else sight.show(wanted.current)
+    wanted.current = null
+  }, [path, sight])
 
   const open = (id: string) => {
     const param = bodyParam(catalog.get(nodeById(currentGraph(), id)?.type ?? ''))
@@ -122,20 +128,22 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   }
   const source = dangling && nodeById(graph, dangling.exit.source)
   const hint = source ? `Choose what follows ${titleOf(source)}.` : null
-  const found = (id: string) => {
-    select([id])
-    sight.show(id)
+  const found = (nodeId: string) => {
+    const way = wayTo(currentDocument(), nodeId, (type) => catalog.get(type))
+    if (pathOf(way.where) === path) sight.show(way.id)
+    else {
+      wanted.current = way.id
+      goTo(way.where)
+    }
+    select([way.id])
   }
   const openSettings = () => {
     select([])
     setSettingsOpen(true)
   }
   const showProblem = ({ node_id, field }: Problem) => {
-    if (node_id) {
-      const way = wayTo(currentDocument(), node_id, (type) => catalog.get(type))
-      goTo(way.where)
-      found(way.id)
-    } else openSettings()
+    if (node_id) found(node_id)
+    else openSettings()
     if (field)
       requestAnimationFrame(() =>
         requestAnimationFrame(() => document.getElementById(fieldId(fieldPath(field)))?.focus()),
@@ -209,7 +217,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
             onOpen={sight.reveal}
             onEnter={open}
           />
-          {finding && <FindBar graph={graph} catalog={catalog} onShow={found} onClose={() => setFinding(false)} />}
+          {finding && <FindBar graph={whole} catalog={catalog} onShow={found} onClose={() => setFinding(false)} />}
           {graph.nodes.length === 0 && (
             <p className="canvas-hint">
               {where.length
