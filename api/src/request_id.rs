@@ -23,7 +23,7 @@ pub(crate) fn current() -> String {
 }
 
 /// Gives the request its id and tells the log, at level `debug`, how it was answered.
-pub(crate) async fn layer(request: Request, next: Next) -> Response {
+pub(crate) async fn around(request: Request, next: Next) -> Response {
     let id = request.headers().get(HEADER).filter(|id| is_fit(id)).cloned().unwrap_or_else(fresh);
     let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
     let mut response = CURRENT.scope(id.clone(), next.run(request)).await;

@@ -6,10 +6,11 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
     http::StatusCode,
-    middleware::{from_fn, map_response},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value};
+use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer};
 use utoipa::{
     Modify, OpenApi,
@@ -111,12 +112,22 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(elsewhere)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(CompressionLayer::new())
-        .layer(csrf)
-        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
-        .layer(map_response(security::harden))
-        .layer(from_fn(request_id::layer))
+        // One stack: a route is boxed, and cloned for each request, once and not once for each layer.
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn(around))
+                .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+                .layer(CompressionLayer::new())
+                .layer(csrf)
+                .layer(DefaultBodyLimit::max(BODY_LIMIT)),
+        )
+}
+
+/// What every answer has, whatever made it.
+async fn around(request: Request, next: Next) -> Response {
+    let mut response = request_id::around(request, next).await;
+    security::harden(&mut response);
+    response
 }
 
 /// Pages and their files for everything that is not the API.

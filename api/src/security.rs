@@ -17,11 +17,10 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 /// Adds the headers to an answer. Answers that nobody says how to keep are not kept.
-pub(crate) async fn harden(mut response: Response) -> Response {
+pub(crate) fn harden(response: &mut Response) {
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }

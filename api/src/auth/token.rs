@@ -1,5 +1,10 @@
 //! Access tokens: JWTs that say which session is asking, good for a quarter of an hour.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use flowforge_core::{SessionId, Timestamp, UserId, WorkspaceId};
 use flowforge_engine::store::accounts::Member;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -14,8 +19,11 @@ const LEEWAY_S: i64 = 10;
 const ISSUER: &str = "flowforge";
 const AUDIENCE: &str = "flowforge-api";
 
+/// How many tokens are remembered as verified. When there are more, all are forgotten and verified anew.
+const KEPT: usize = 4_096;
+
 /// What an access token says.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Claims {
     iss: String,
     aud: String,
@@ -41,6 +49,9 @@ pub(super) struct AccessTokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
+    /// Whose signature and claims were found good: a program sends the same token with thousands of requests. Whether its
+    /// time has come or is over is asked each time.
+    verified: Mutex<HashMap<Box<str>, Arc<Claims>>>,
 }
 
 impl std::fmt::Debug for AccessTokens {
@@ -56,7 +67,8 @@ impl AccessTokens {
         let encoding = EncodingKey::from_secret(&key);
         let sample = jsonwebtoken::encode(&header, &(), &encoding).unwrap_or_default();
         let prefix = sample.split_inclusive('.').next().unwrap_or_default().to_owned();
-        Self { header, prefix, encoding, decoding: DecodingKey::from_secret(&key), validation: validation() }
+        let (decoding, verified) = (DecodingKey::from_secret(&key), Mutex::default());
+        Self { header, prefix, encoding, decoding, validation: validation(), verified }
     }
 
     /// A token for a session.
@@ -82,15 +94,35 @@ impl AccessTokens {
     }
 
     /// What a token says, when it is ours and good at this time.
-    pub(super) fn verify(&self, token: &str, at: Timestamp) -> Option<Claims> {
-        if self.prefix.is_empty() || !token.starts_with(&self.prefix) {
-            return None;
-        }
-        let claims: Claims = jsonwebtoken::decode(token, &self.decoding, &self.validation).ok()?.claims;
+    pub(super) fn verify(&self, token: &str, at: Timestamp) -> Option<Arc<Claims>> {
+        let claims = self.claims(token)?;
         let now = at.0 / 1000;
         let good = claims.nbf <= now + LEEWAY_S && now < claims.exp + LEEWAY_S;
         let ordinary = claims.exp - claims.iat == LIFE_S.cast_signed();
         (good && ordinary).then_some(claims)
+    }
+
+    /// What a token says, when we have signed it.
+    fn claims(&self, token: &str) -> Option<Arc<Claims>> {
+        if self.prefix.is_empty() || !token.starts_with(&self.prefix) {
+            return None;
+        }
+        let known = self.verified().get(token).cloned();
+        if known.is_some() {
+            return known;
+        }
+        let claims: Claims = jsonwebtoken::decode(token, &self.decoding, &self.validation).ok()?.claims;
+        let claims = Arc::new(claims);
+        let mut verified = self.verified();
+        if verified.len() >= KEPT {
+            verified.clear();
+        }
+        verified.insert(token.into(), claims.clone());
+        Some(claims)
+    }
+
+    fn verified(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Claims>>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,6 +181,16 @@ mod tests {
         check(&token, NOW.plus_ms(14 * 60_000), true);
         check(&token, NOW.plus_ms(15 * 60_000 + 61_000), false);
         check(&token, Timestamp(NOW.0 - 61_000), false);
+    }
+
+    #[test]
+    fn a_token_that_was_verified_before_still_expires() {
+        let (tokens, token) = (AccessTokens::new(&key()), issued());
+        for _ in 0..2 {
+            assert!(tokens.verify(&token, NOW).is_some());
+            assert!(tokens.verify(&token, NOW.plus_ms(16 * 60_000)).is_none());
+            assert!(tokens.verify(&token[..token.len() - 1], NOW).is_none());
+        }
     }
 
     #[test]
