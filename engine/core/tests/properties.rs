@@ -1,6 +1,8 @@
 //! Random workflows in a random order of events, held against a reference interpreter; crashes, cancels and noise included.
 #![expect(clippy::expect_used, reason = "a test that cannot go on says why")]
 
+#[path = "support/answers.rs"]
+mod answers;
 #[path = "support/children.rs"]
 mod children;
 #[path = "support/kinds.rs"]
@@ -208,12 +210,12 @@ fn awaiting(step: u32, kind: usize) -> Await {
             items: (0..step % 4).map(|item| json!(item)).collect(),
             source: ChildSource::Body,
             max_parallel: step % 3,
-            on_item_error: if step % 2 == 0 { OnItemError::Fail } else { OnItemError::Collect },
+            on_item_error: if step.is_multiple_of(2) { OnItemError::Fail } else { OnItemError::Collect },
             single: false,
             outer: None,
         }),
     };
-    Await { what, until: (step % 2 == 0).then_some(Wake::At(Timestamp(i64::from(step) * 300))) }
+    Await { what, until: step.is_multiple_of(2).then_some(Wake::At(Timestamp(i64::from(step) * 300))) }
 }
 
 /// A run that completed is what the reference says, to the last output. One that ended early never contradicts it.

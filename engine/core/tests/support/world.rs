@@ -1,24 +1,17 @@
 //! Executes a plan in a random order: answers come late and twice, wakes and signals come early, workers die, and someone may
 //! pause or cancel.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use flowforge_core::{
-    Awaiting, Command, Input, Rejected, StepIx, StepState, Timestamp,
-    awaiting::{Approval, ChildSource, Children, Verdict},
-    node::{Await, NodeError, Outcome, Output, Wake},
-};
-use serde_json::Value;
+use flowforge_core::{Awaiting, Command, Input, Rejected, StepIx, StepState, Timestamp, awaiting::Verdict, node::Outcome};
 
 use crate::{
+    answers::{items_of, report},
     children::{Child, Key, Rows, told},
-    plan::{Awaits, Items, Plan, id},
-    reference::{ITEM_FAILED, answer, from_outside, run_input},
+    plan::{Awaits, Plan, id},
+    reference::from_outside,
     watched::Watched,
 };
-
-/// The last digit of the time at which a wait for a signal is over; smaller ones count sleeps.
-const SILENCE: i64 = 9;
 
 /// What is to go wrong.
 #[derive(Debug, Clone, Copy, Default)]
@@ -138,7 +131,7 @@ impl<'p> World<'p> {
     /// An open child ends, as planned or because it was told to stop; or its end is told.
     fn child(&mut self, key: Key, child: Child) {
         let (step, _, index) = key;
-        let failed = match (child, self.items(step)) {
+        let failed = match (child, items_of(self.plan, &self.watched.run, step)) {
             (Child::Ended { failed }, _) => failed,
             (Child::Open { is_to_stop }, items) => items.bad.contains(&index) || is_to_stop && self.pick(2) == 0,
         };
@@ -149,15 +142,8 @@ impl<'p> World<'p> {
         }
     }
 
-    fn items(&self, step: StepIx) -> &'p Items {
-        match &self.plan.nodes[self.plan.node_of(self.watched.run.graph(), step)].awaits {
-            Awaits::Children(items) => items,
-            other => panic!("{other:?} has no children"),
-        }
-    }
-
     fn execute(&mut self, step: StepIx, attempt: u32) {
-        self.step(self.answer(step, attempt));
+        self.step(report(self.plan, &self.watched.run, (step, attempt), self.now));
         self.sent.push((step, attempt));
         let old = self.pick(self.sent.len() as u64) as usize;
         let (step, attempt) = self.sent[old];
@@ -198,63 +184,6 @@ impl<'p> World<'p> {
         self.step(Input::TakenOver { crashes: 1 });
     }
 
-    /// What the plan answers for an attempt. The last digit of a sleep's end counts the sleeps, so that a new owner knows them.
-    fn answer(&self, step: StepIx, attempt: u32) -> Input {
-        let run = &self.watched.run;
-        let node = self.plan.node_of(run.graph(), step);
-        let scripted = &self.plan.nodes[node];
-        let (slept, awaited) = match run.state(step) {
-            StepState::Running { woken, awaited, .. } => (woken.map_or(0, |until| until.0 % 10), awaited.as_deref()),
-            _ => (0, None),
-        };
-        let result = match (scripted.failures.get(attempt as usize - 1), &scripted.awaits) {
-            // The owner gathers what the children have put out.
-            (_, Awaits::Children(items)) if awaited.is_some() && items.fail() => Err(NodeError::fatal(ITEM_FAILED, "as planned")),
-            _ if awaited.is_some() => Ok(Outcome::Done(self.output(step, attempt))),
-            _ if slept < scripted.sleeps => Ok(Outcome::Sleep(self.at(slept + 1))),
-            (Some((code, true)), _) => Err(NodeError::retry(code, "as planned")),
-            (Some((code, false)), _) => Err(NodeError::fatal(code, "as planned")),
-            (None, awaits) => match self.awaiting(node, awaits) {
-                Some(what) => {
-                    let until = (*awaits == Awaits::Silence).then(|| self.at(SILENCE));
-                    Ok(Outcome::Await(Await { what, until }))
-                }
-                None => Ok(Outcome::Done(self.output(step, attempt))),
-            },
-        };
-        Input::Report { step, attempt, result }
-    }
-
-    fn at(&self, digit: i64) -> Wake {
-        Wake::At(Timestamp((self.now.0 / 10 + 20) * 10 + digit))
-    }
-
-    fn awaiting(&self, node: usize, awaits: &Awaits) -> Option<Awaiting> {
-        match awaits {
-            Awaits::Nothing => None,
-            Awaits::Signal => Some(Awaiting::Signal { name: id(node) }),
-            Awaits::Silence => Some(Awaiting::Signal { name: "never".to_owned() }),
-            Awaits::Decision => Some(Awaiting::Approval(Approval { title: id(node), details: Value::Null, approvers: vec![] })),
-            Awaits::Children(Items { total, max_parallel, policy, .. }) => Some(Awaiting::Children(Children {
-                items: (0..*total).map(Value::from).collect(),
-                source: ChildSource::Body,
-                max_parallel: *max_parallel,
-                on_item_error: *policy,
-                single: false,
-                outer: None,
-            })),
-        }
-    }
-
-    fn output(&self, step: StepIx, attempt: u32) -> Output {
-        let run = &self.watched.run;
-        let node = self.plan.node_of(run.graph(), step);
-        let scripted = &self.plan.nodes[node];
-        let input = run.input(step).unwrap_or_else(|| Arc::new(run_input()));
-        let port = (scripted.port != scripted.ports()[0]).then_some(Cow::Borrowed(scripted.port));
-        Output { value: Arc::new(answer(node, attempt, &input)), port }
-    }
-
     fn after_the_end(&mut self) {
         assert_eq!(self.watched.run.commands(), [], "an ended run demands something");
         for input in [
@@ -278,7 +207,7 @@ impl<'p> World<'p> {
         };
         for command in facts.iter().filter_map(|fact| fact.command()) {
             let most = match command {
-                Command::StartChild { step, .. } => self.items(step).max_parallel,
+                Command::StartChild { step, .. } => items_of(self.plan, &self.watched.run, step).max_parallel,
                 _ => 0,
             };
             self.rows.obey(command, most);
