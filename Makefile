@@ -4,7 +4,7 @@ SETUP := tests/setup
 BIN   := target/release/flowforge
 
 .DEFAULT_GOAL := help
-.PHONY: help run build dev test fmt lint bench
+.PHONY: help run build dev test fmt lint bench chaos
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -38,3 +38,7 @@ lint: ## every lint, warnings are errors
 bench: build ## measure runs per second beside the raw databases (REPORT=path of the report)
 	@$(SETUP)/system.sh
 	@$(SETUP)/bench.sh
+
+chaos: build ## kill, pause and cut everything while it works, then check that nothing is lost (SEED=… ROUNDS=… ARGS="--help")
+	@$(SETUP)/system.sh
+	@$(SETUP)/chaos.sh $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)

@@ -64,6 +64,7 @@ fi
 part "lints of Rust" cargo clippy --quiet --workspace --all-targets -- -D warnings
 part "build" cargo build --quiet --workspace --bins
 part "rust" rust_tests
+part "chaos" tests/setup/chaos.sh --rounds 3
 part "browser" tests/setup/browser.sh
 
 echo

@@ -47,15 +47,21 @@ impl Events {
 
     /// The next event, or nothing when the stream has ended or was cut. Panics after 30 silent seconds.
     pub async fn next(&mut self) -> Option<Event> {
+        self.next_within(Duration::from_secs(30)).await.expect("an event or a heartbeat within 30 s")
+    }
+
+    /// Like [`Self::next`], for a stream that may fall silent: an error when nothing came for so long, not even a heartbeat.
+    pub async fn next_within(&mut self, silence: Duration) -> Result<Option<Event>, tokio::time::error::Elapsed> {
         loop {
-            if let Some(frame) = self.frame() {
-                match parse(&frame) {
-                    Some(event) => return Some(event),
-                    None => continue,
+            while let Some(frame) = self.frame() {
+                if let Some(event) = parse(&frame) {
+                    return Ok(Some(event));
                 }
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(30), self.body.next()).await;
-            self.rest.extend(chunk.expect("an event or a heartbeat within 30 s")?.ok()?);
+            match tokio::time::timeout(silence, self.body.next()).await? {
+                Some(Ok(chunk)) => self.rest.extend(chunk),
+                Some(Err(_)) | None => return Ok(None),
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
@@ -26,6 +26,11 @@ pub struct Effect {
     pub idempotency_key: Option<String>,
     /// A fresh value that the answer carries, so that a step's output and its effect can be joined.
     pub nonce: String,
+    /// The `Authorization` that came with it: the answer repeats it, so that whoever records the answer has to mask it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<String>,
+    /// When it came, in milliseconds since the ledger was started.
+    pub at_ms: u64,
 }
 
 /// A server on loopback: `POST /effect/{key}` is written to disk before it is answered with `{n, nonce}`.
@@ -41,6 +46,7 @@ pub struct Ledger {
 
 #[derive(Debug)]
 struct Book {
+    began: Instant,
     file: Mutex<std::fs::File>,
     effects: Mutex<Vec<Effect>>,
     calls: Mutex<HashMap<String, u32>>,
@@ -59,6 +65,7 @@ impl Ledger {
     /// Starts an empty ledger on a free port.
     pub async fn start() -> Self {
         let book = Arc::new(Book {
+            began: Instant::now(),
             file: Mutex::new(tempfile::tempfile().expect("a temporary file")),
             effects: Mutex::default(),
             calls: Mutex::default(),
@@ -89,6 +96,16 @@ impl Ledger {
     /// How often this key was called, refused calls included.
     pub fn calls(&self, key: &str) -> u32 {
         self.book.calls.lock().expect("not poisoned").get(key).copied().unwrap_or(0)
+    }
+
+    /// How often each key was called, refused calls included.
+    pub fn all_calls(&self) -> HashMap<String, u32> {
+        self.book.calls.lock().expect("not poisoned").clone()
+    }
+
+    /// The time on the ledger's clock, in milliseconds since it was started.
+    pub fn now_ms(&self) -> u64 {
+        self.book.began.elapsed().as_millis() as u64
     }
 
     /// Returns when the ledger has at least `n` effects.
@@ -160,10 +177,12 @@ impl Book {
     }
 
     fn write(&self, key: String, headers: &HeaderMap) -> Effect {
-        let sent = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (idempotency_key, authorization) = (header("idempotency-key"), header("authorization"));
+        let at_ms = self.began.elapsed().as_millis() as u64;
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         let mut effects = self.effects.lock().expect("not poisoned");
-        let effect = Effect { n: effects.len() + 1, key, idempotency_key: sent.map(str::to_owned), nonce };
+        let effect = Effect { n: effects.len() + 1, key, idempotency_key, nonce, authorization, at_ms };
         let mut file = self.file.lock().expect("not poisoned");
         writeln!(file, "{}", serde_json::to_string(&effect).expect("an effect is JSON")).expect("the disk takes it");
         file.sync_data().expect("the disk keeps it");

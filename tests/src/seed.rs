@@ -15,6 +15,21 @@ impl Seed {
         Self(seed)
     }
 
+    /// The sequence of this very seed.
+    pub fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Another sequence that this one decides: what is drawn from it does not shift what is drawn from this one later.
+    pub fn fork(&mut self) -> Self {
+        Self(self.pick(0..u64::MAX))
+    }
+
+    /// Whether something of this probability, in percent, comes about.
+    pub fn percent(&mut self, chance: u64) -> bool {
+        self.pick(0..100) < chance
+    }
+
     /// A number from `range`, end not included (splitmix64, the bias of the modulo does not matter here).
     pub fn pick(&mut self, range: std::ops::Range<u64>) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -1,0 +1,105 @@
+//! What clients were told, against what became of it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::world::{RunRow, World};
+
+/// How long a cancellation may take when nothing goes wrong, and while faults are injected, in milliseconds.
+const SOON_MS: i64 = 5_000;
+const LATE_MS: i64 = 20_000;
+
+pub(super) fn acknowledged_runs_end(world: &World) -> Vec<String> {
+    let runs: HashMap<&str, &RunRow> = world.runs.iter().map(|run| (run.id.as_str(), run)).collect();
+    let acks = world.journal.iter().flat_map(|(key, entry)| entry.acks.iter().map(move |run| (key, run)));
+    let faults = acks.filter_map(|(key, id)| match runs.get(id.as_str()) {
+        None => Some(format!("{id} was acknowledged for {key} and does not exist")),
+        Some(run) if !is_over(run) => Some(format!("{id} ({key}) was acknowledged and is {} at the end", run.status)),
+        Some(_) => None,
+    });
+    faults.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+pub(super) fn one_run_a_trigger(world: &World) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut by_key: HashMap<&str, Vec<&str>> = HashMap::new();
+    for run in &world.runs {
+        match &run.key {
+            Some(key) if world.journal.contains_key(key) => by_key.entry(key).or_default().push(&run.id),
+            key => faults.push(format!("nobody asked for {} with the key {key:?}", run.id)),
+        }
+    }
+    for (key, entry) in &world.journal {
+        let answers: BTreeSet<_> = entry.acks.iter().collect();
+        let rows = by_key.get(key.as_str()).map_or(0, Vec::len);
+        if answers.len() > 1 || rows > 1 {
+            faults.push(format!("{key} was answered with {answers:?} and has {rows} rows"));
+        }
+        faults.extend(entry.refused.iter().map(|answer| format!("{key} was refused: {answer}")));
+    }
+    faults
+}
+
+pub(super) fn cancellations(world: &World) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (run, trigger, scenario) in world.known() {
+        let steps = world.steps_of(&run.id);
+        if let Some(cancelled) = run.cancel_seq {
+            if run.status != "cancelled" {
+                faults.push(format!("{} recorded its cancellation and is {}", run.id, run.status));
+            }
+            let begun = steps.iter().filter(|step| step.started_seq.is_some_and(|seq| seq > cancelled));
+            faults.extend(begun.map(|step| format!("{} began {} after its cancellation was recorded", run.id, step.node)));
+        }
+        let Some(acknowledged) = world.journal.get(&trigger.key).and_then(|entry| entry.cancelled_at) else { continue };
+        let limit = if world.calm.contains(&trigger.key) { SOON_MS } else { LATE_MS };
+        let late = run.finished_at_ms.is_some_and(|end| end > acknowledged as i64 + limit);
+        if late {
+            faults
+                .push(format!("{} ({}) ended more than {limit} ms after its cancellation was acknowledged", run.id, run.status));
+        }
+        for (node, _) in &scenario.effects {
+            let lines = world.effects_of(&crate::workload::effect_key(&trigger.key, node));
+            let after = lines.iter().filter(|line| line.at_ms as i64 > acknowledged as i64 + limit);
+            faults.extend(
+                after.map(|line| format!("{} took effect {} ms after the cancellation", line.key, line.at_ms - acknowledged)),
+            );
+        }
+    }
+    faults
+}
+
+/// A run ends as its graph says, except one that was cancelled, and one whose steps saw too many workers die.
+pub(super) fn outcomes(world: &World) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (run, _, scenario) in world.known().filter(|(run, ..)| run.status != "cancelled" && !is_crashed(run)) {
+        if run.status != "completed" {
+            let error = run.error.as_ref().map(ToString::to_string).unwrap_or_default();
+            faults.push(format!("{} ({}) is {} {error}", run.id, run.key.as_deref().unwrap_or("?"), run.status));
+            continue;
+        }
+        let steps = world.steps_of(&run.id);
+        for node in scenario.nodes() {
+            let wanted = if scenario.skipped.contains(&node) { "skipped" } else { "completed" };
+            let found = steps.iter().rfind(|step| step.node == node).map(|step| step.status.as_str());
+            if found != Some(wanted) {
+                faults.push(format!("{node} of {} is {found:?} and not {wanted}", run.id));
+            }
+        }
+        for (node, wanted) in &scenario.outputs {
+            let output = steps.iter().rfind(|step| step.node == *node).and_then(|step| step.output.as_ref());
+            if output != Some(wanted) {
+                faults.push(format!("{node} of {} put out {output:?} and not {wanted}", run.id));
+            }
+        }
+    }
+    faults
+}
+
+/// Whether a run failed because its steps saw too many workers die: that is what the crash budget is for.
+pub(super) fn is_crashed(run: &RunRow) -> bool {
+    run.status == "failed" && run.error.as_ref().is_some_and(|error| error["code"] == "WORKER_CRASHED")
+}
+
+pub(super) fn is_over(run: &RunRow) -> bool {
+    matches!(run.status.as_str(), "completed" | "failed" | "cancelled")
+}

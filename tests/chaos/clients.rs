@@ -1,0 +1,144 @@
+//! Clients that trigger runs, repeat themselves over both APIs, and cancel some of what they started.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use flowforge_tests::{Client, Ledger, Reply};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    journal::Journal,
+    plan::Trigger,
+    recorder::{Recorder, Recordings},
+};
+
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// The wait before a client asks again.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// What all clients of a round share.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// One signed-in client for each API.
+    pub(crate) apis: Vec<Client>,
+    /// The workflow of each kind.
+    pub(crate) workflows: Vec<String>,
+    /// What the clients know.
+    pub(crate) journal: Journal,
+    /// What the readers saw.
+    pub(crate) recordings: Recordings,
+    /// The record of effects; its clock is that of the round.
+    pub(crate) ledger: Arc<Ledger>,
+    /// Nobody asks any more after this.
+    pub(crate) deadline: Instant,
+}
+
+impl Site {
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// The same client, over and over, at the APIs in turns.
+    pub(crate) fn api(&self, turn: usize) -> &Client {
+        &self.apis[turn % self.apis.len()]
+    }
+}
+
+/// Sends a trigger as often as it is to be sent, cancels and records the run if that is wanted. Returns when all is done.
+pub(crate) async fn perform(site: Arc<Site>, trigger: Trigger, place: usize, recorder: Option<Recorder>) {
+    let copies = trigger.copies.iter().enumerate().map(|(copy, wait)| {
+        let (site, trigger, wait) = (Arc::clone(&site), &trigger, *wait);
+        async move {
+            tokio::time::sleep(wait).await;
+            submit(&site, trigger, place + copy).await
+        }
+    });
+    let sent = futures::future::join_all(copies);
+    let followed = async {
+        let run = acknowledged(&site, &trigger.key).await;
+        let cancelled = async {
+            if let Some(wait) = trigger.cancel {
+                tokio::time::sleep(wait).await;
+                cancel(&site, &trigger.key, &run, place).await;
+            }
+        };
+        let recorded = async {
+            if let Some(recorder) = recorder {
+                recorder.record(&site, &run, place).await;
+            }
+        };
+        tokio::join!(cancelled, recorded);
+    };
+    let mut followed = std::pin::pin!(followed);
+    tokio::select! {
+        _ = sent => {}
+        () = &mut followed => return,
+    }
+    // When every sender has given up there is nothing to follow.
+    if site.journal.run_of(&trigger.key).is_some() {
+        followed.await;
+    }
+}
+
+/// Asks until there is an answer, or gives up after the first that never came.
+async fn submit(site: &Site, trigger: &Trigger, mut turn: usize) {
+    let path = format!("/workflows/{}/runs", site.workflows[trigger.kind]);
+    while !site.is_over() {
+        site.journal.intent(&trigger.key);
+        let api = site.api(turn);
+        let request = api.request(Method::POST, &path).header("idempotency-key", &trigger.key).timeout(PATIENCE);
+        match api.try_send(request.json(&json!({"input": {"key": trigger.key, "n": 6}}))).await {
+            Ok(Reply { status: 200 | 201, body, .. }) => return site.journal.ack(&trigger.key, text(&body["id"])),
+            Ok(Reply { status: 500.. | 429, body, .. }) => site.journal.unknown(&trigger.key, text(&body["code"])),
+            Ok(reply) => return site.journal.refused(&trigger.key, &format!("{} {}", reply.status, reply.body)),
+            Err(fault) => site.journal.unknown(&trigger.key, kind_of(&fault)),
+        }
+        if trigger.gives_up {
+            return;
+        }
+        turn += 1;
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+async fn acknowledged(site: &Site, key: &str) -> String {
+    loop {
+        if let Some(run) = site.journal.run_of(key) {
+            return run;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn cancel(site: &Site, key: &str, run: &str, mut turn: usize) {
+    while !site.is_over() {
+        let api = site.api(turn);
+        let request = api.request(Method::POST, &format!("/runs/{run}/cancel")).timeout(PATIENCE);
+        match api.try_send(request.json(&json!({}))).await {
+            Ok(reply) if reply.status == 202 => return site.journal.cancelled(key, site.ledger.now_ms()),
+            Ok(reply) if reply.status == 409 => return,
+            Ok(reply) if reply.status < 500 && reply.status != 429 => {
+                return site.journal.refused(key, &format!("cancel: {} {}", reply.status, reply.body));
+            }
+            Ok(_) | Err(_) => {}
+        }
+        turn += 1;
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+fn kind_of(fault: &reqwest::Error) -> &'static str {
+    match fault {
+        fault if fault.is_timeout() => "timeout",
+        fault if fault.is_connect() => "refused",
+        _ => "cut",
+    }
+}

@@ -1,0 +1,80 @@
+//! The kinds of workflows that a round runs, and what each is to come to. One file a kind, one line in [`KINDS`].
+
+mod branch;
+mod command;
+mod delay;
+mod diamond;
+mod linear;
+mod parked;
+mod retry;
+mod script;
+mod secret;
+
+use flowforge_tests::Ledger;
+use serde_json::{Value, json};
+
+/// A kind of workflow.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// Its name, also that of its workflow.
+    pub(crate) name: &'static str,
+    /// Its share of the runs.
+    pub(crate) weight: u64,
+    /// Its graph and what it is to come to.
+    pub(crate) scenario: fn(&Ledger) -> Scenario,
+}
+
+/// Every kind.
+pub(crate) const KINDS: &[Kind] = &[
+    Kind { name: "linear", weight: 8, scenario: linear::scenario },
+    Kind { name: "diamond", weight: 4, scenario: diamond::scenario },
+    Kind { name: "retry", weight: 2, scenario: retry::scenario },
+    Kind { name: "branch", weight: 2, scenario: branch::scenario },
+    Kind { name: "delay", weight: 2, scenario: delay::scenario },
+    Kind { name: "parked", weight: 1, scenario: parked::scenario },
+    Kind { name: "script", weight: 1, scenario: script::scenario },
+    Kind { name: "command", weight: 1, scenario: command::scenario },
+    Kind { name: "secret", weight: 1, scenario: secret::scenario },
+];
+
+/// A graph and what becomes of it when nothing goes wrong, and also when everything does.
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    /// The document.
+    pub(crate) graph: Value,
+    /// The nodes that write into the ledger, and how many calls the ledger refuses before it takes one.
+    pub(crate) effects: Vec<(&'static str, u32)>,
+    /// The nodes that are skipped.
+    pub(crate) skipped: Vec<&'static str>,
+    /// What nodes put out, where it is the same for every run.
+    pub(crate) outputs: Vec<(&'static str, Value)>,
+}
+
+impl Scenario {
+    fn new(graph: Value, effects: &[&'static str]) -> Self {
+        let effects = effects.iter().map(|node| (*node, 0)).collect();
+        Self { graph, effects, skipped: Vec::new(), outputs: Vec::new() }
+    }
+
+    /// The ids of all nodes.
+    pub(crate) fn nodes(&self) -> Vec<&str> {
+        self.graph["nodes"].as_array().into_iter().flatten().filter_map(|node| node["id"].as_str()).collect()
+    }
+
+    /// The edges, as pairs of ids.
+    pub(crate) fn edges(&self) -> Vec<(&str, &str)> {
+        let edges = self.graph["edges"].as_array().into_iter().flatten();
+        edges.filter_map(|edge| Some((edge["source"].as_str()?, edge["target"].as_str()?))).collect()
+    }
+}
+
+/// The ledger's key of a step.
+pub(crate) fn effect_key(run_key: &str, node: &str) -> String {
+    format!("{run_key}-{node}")
+}
+
+/// Parameters of a step that writes into the ledger, which takes so long to answer.
+fn effect(ledger: &Ledger, node: &str, delay_ms: u64) -> Value {
+    let url = ledger.url(&effect_key("{{ trigger.key }}", node));
+    json!({"method": "POST", "url": format!("{url}?delay_ms={delay_ms}"), "timeout_s": 20})
+}

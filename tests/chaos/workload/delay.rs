@@ -1,0 +1,16 @@
+//! A short wait, which its owner sits out.
+
+use flowforge_tests::{Ledger, chain};
+use serde_json::json;
+
+use super::{Scenario, effect};
+
+pub(super) fn scenario(ledger: &Ledger) -> Scenario {
+    let nodes = [
+        ("start", "trigger.manual", json!({})),
+        ("before", "http.request", effect(ledger, "before", 20)),
+        ("pause", "delay", json!({"seconds": 1.5})),
+        ("after", "http.request", effect(ledger, "after", 20)),
+    ];
+    Scenario::new(chain(&nodes), &["before", "after"])
+}
