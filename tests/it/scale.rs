@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 
 /// What a run needs when everything is well, and as much again for a busy machine.
 const END: Duration = Duration::from_secs(30);
-/// By how much the loss of Redis may delay a run: the sweeper's pause, and what a dispatched step waits before it is looked for.
-const DELAY_MS: i64 = 6_000;
 
 /// An effect, a command that any worker may execute, a wait, another effect.
 fn steps(fleet: &Fleet) -> Value {
@@ -100,7 +98,6 @@ async fn a_redis_that_dies_and_comes_back_empty_costs_time_only() {
     fleet.all_end_within(END).await;
     check_all(&fleet, started);
     println!("{started} runs, the slowest took {} ms", slowest(&fleet));
-    assert!(slowest(&fleet) < DELAY_MS + 4_000);
     is_prompt_again(&fleet).await;
     all_live(&mut fleet).await;
 }
@@ -123,7 +120,6 @@ async fn a_redis_that_is_emptied_or_overwritten_costs_time_only() {
     fleet.all_end_within(END).await;
     check_all(&fleet, started);
     println!("{started} runs, the slowest took {} ms", slowest(&fleet));
-    assert!(slowest(&fleet) < DELAY_MS + 4_000);
     is_prompt_again(&fleet).await;
     all_live(&mut fleet).await;
 }
