@@ -106,7 +106,7 @@ export type Run = RunSummary & { input: Json; output: Json; response: Json }
 export type Awaiting =
   | { kind: 'signal'; name: string }
   | { kind: 'approval'; title: string; details: Json; approvers: string[] }
-  | { kind: 'children'; total?: number }
+  | { kind: 'children'; total?: number; items?: Json[] }
 
 /** Why a run that has not ended stands where it stands. */
 export type Reason = { message: string } & (

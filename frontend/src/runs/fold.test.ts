@@ -96,6 +96,19 @@ test('steps come in the order in which they began, those that never ran last', (
   expect(steps[0]?.last.attempt).toBe(2)
 })
 
+test('what was kept took no time and comes first; a pause is told from what waits', () => {
+  const [started, kept, waiting] = script('step_started b\nstep_succeeded a\nstep_waiting b')
+  const told = [started!, { ...kept!, kept: true }, { ...waiting!, awaiting: { kind: 'signal' as const, name: 'go' } }]
+  const view = foldEvents(emptyRun, [...told, ...script('run_paused', 4)])
+  const steps = toSteps(mergeRows(view, [{ ...row('a', 'completed'), started_at: null }]))
+  expect(steps.map(({ key, last }) => [key, last.kept, last.startedAt, last.awaiting?.kind])).toEqual([
+    ['a', true, null, undefined],
+    ['b', false, Date.parse(at(1)), 'signal'],
+  ])
+  expect(view.paused).toBe(true)
+  expect(foldEvents(view, script('run_resumed', 5)).paused).toBe(false)
+})
+
 test('a run waits when all that is under way stands still until a time', () => {
   const after = (text: string) => isWaiting(toSteps(mergeRows(foldEvents(emptyRun, script(text)), [])))
   expect(after('step_started a\nstep_succeeded a')).toBe(false)

@@ -1,4 +1,4 @@
-import type { RunStatus, RunSummary } from '../api/types'
+import type { Awaiting, RunStatus, RunSummary } from '../api/types'
 
 const order: RunStatus[] = ['running', 'waiting', 'pending', 'failed', 'cancelled', 'completed']
 
@@ -9,4 +9,10 @@ export function countsOf(items: readonly RunSummary[]): [status: RunStatus, coun
     items.filter((item) => item.status === status).length,
   ])
   return counts.filter(([, count]) => count > 0)
+}
+
+/** How many items a step waits for; null when it waits for none. */
+export function totalOf(awaiting: Awaiting | null): number | null {
+  if (awaiting?.kind !== 'children') return null
+  return awaiting.total ?? awaiting.items?.length ?? null
 }

@@ -7,6 +7,7 @@ import type { Awaiting, GraphNode, NodeType, StepStatus } from '../../api/types'
 import { bodyParam, startsRuns } from '../../canvas/body'
 import { DataPanel, type Tab } from '../../runs/DataPanel'
 import type { StepView } from '../../runs/fold'
+import { totalOf } from '../../runs/items'
 
 import { Answer } from './Answer'
 import { Items } from './Items'
@@ -132,6 +133,5 @@ type ItemsOf = {
 /** A step that starts runs shows them; a call starts one, a map one for each item. */
 function itemsOf({ type, awaiting, begun, ...rest }: ItemsOf): { title: string; panel: ReactNode } | undefined {
   if (!begun || !startsRuns(type)) return undefined
-  const total = awaiting?.kind === 'children' ? (awaiting.total ?? null) : null
-  return { title: bodyParam(type) === null ? 'Run' : 'Items', panel: <Items {...rest} total={total} /> }
+  return { title: bodyParam(type) === null ? 'Run' : 'Items', panel: <Items {...rest} total={totalOf(awaiting)} /> }
 }

@@ -72,6 +72,15 @@ test('a card that waits says how long it still will', () => {
   expect(marksOf(graph, stepsOf(waits), 61_000, true).get('a')?.line).toBe('1 m 01 s')
 })
 
+test('a card that waits for its items says how many, and one that was kept says so', () => {
+  const items = attempt('a', 'waiting', { finishedAt: null, awaiting: { kind: 'children', items: [1, 2, 3] } })
+  const kept = attempt('b', 'completed', { startedAt: null, kept: true, port: 'true' })
+  const marks = marksOf(graph, stepsOf(items, kept), 1000, true)
+  expect(marks.get('a')).toMatchObject({ state: 'waiting', line: '3 items · 1.0 s' })
+  expect(marks.get('b')).toMatchObject({ state: 'kept', line: 'from the run before' })
+  expect(lines(kept)).toEqual(['b.true.c'])
+})
+
 test('of many items the one most worth looking at gives the state', () => {
   const items = ['completed', 'running', 'failed'].map((status, n) =>
     attempt('a', status as StepStatus, { item: `${n}` }),

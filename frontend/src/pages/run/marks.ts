@@ -4,6 +4,7 @@ import type { Mark } from '../../canvas/marks'
 import { errorPort } from '../../canvas/ports'
 import type { Catalog } from '../../canvas/view'
 import type { Attempt, StepView } from '../../runs/fold'
+import { totalOf } from '../../runs/items'
 import type { State } from '../../ui/StateBadge'
 import { formatDuration } from '../../util/time'
 
@@ -72,7 +73,9 @@ function itemsLine(steps: StepView[]): string {
 
 function attemptLine({ attempts, last }: StepView, now: number): string {
   const left = last.status === 'waiting' && last.wakeAt !== null && last.wakeAt > now ? last.wakeAt - now : null
+  const items = last.status === 'waiting' ? totalOf(last.awaiting) : null
   const parts = [
+    items !== null && (items === 1 ? '1 item' : `${items} items`),
     last.kept ? 'from the run before' : tookOf(last, now),
     left !== null && `${formatDuration(left)} to go`,
     attempts.length > 1 && `attempt ${last.attempt}`,
