@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at once")]
 
 mod chaos;
+mod children;
 mod crash;
 mod feed;
 mod forge;
@@ -10,3 +11,4 @@ mod nodes;
 mod processes;
 mod queue;
 mod runs;
+mod waits;

@@ -7,8 +7,9 @@ use std::{
 };
 
 use flowforge_core::{
-    Catalog,
-    node::{BoxFuture, Context, Evaluate, Group, Lane, Node, NodeError, NodeSpec, Outcome, Stream, Wake},
+    Awaiting, Catalog,
+    awaiting::{Approval, ChildSource, Children, OnItemError},
+    node::{Await, BoxFuture, Context, Evaluate, Group, Lane, Node, NodeError, NodeSpec, Outcome, Stream, Wake},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,6 +20,8 @@ use tokio::sync::Notify;
 #[derive(Clone, Default)]
 pub(crate) struct World {
     calls: Arc<Mutex<BTreeMap<String, u32>>>,
+    /// How many calls are under way, and the most that ever were.
+    under_way: Arc<Mutex<(u32, u32)>>,
     begun: Arc<Notify>,
     pub(crate) gate: Arc<Notify>,
 }
@@ -31,6 +34,22 @@ impl World {
         *count += 1;
         self.begun.notify_one();
         *count
+    }
+
+    /// Takes note that a call takes its time.
+    async fn take(&self, ms: u64) {
+        {
+            let mut under_way = self.under_way.lock().unwrap();
+            under_way.0 += 1;
+            under_way.1 = under_way.1.max(under_way.0);
+        }
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        self.under_way.lock().unwrap().0 -= 1;
+    }
+
+    /// The most calls that took their time at once.
+    pub(crate) fn most_at_once(&self) -> u32 {
+        self.under_way.lock().unwrap().1
     }
 
     /// Waits until there were so many calls in all.
@@ -68,6 +87,10 @@ pub(crate) fn catalog(world: &World) -> Catalog {
         .with(Doze(world.clone()))
         .with(Panics)
         .with(Deep)
+        .with(Spawn)
+        .with(Listen)
+        .with(Ask)
+        .with(Respond)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -119,7 +142,7 @@ impl EffectParams {
         match self.ms {
             None => json!({ "call": call }),
             Some(ms) => {
-                tokio::time::sleep(Duration::from_millis(ms)).await;
+                world.take(ms).await;
                 digest(cx)
             }
         }
@@ -272,6 +295,94 @@ impl Node for Panics {
 
     async fn run(&self, _params: Nothing, _cx: &Context) -> Result<Outcome, NodeError> {
         panic!("a node that breaks")
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct SpawnParams {
+    items: Vec<Value>,
+    #[serde(default, rename = "body")]
+    _body: Option<Value>,
+    #[serde(default)]
+    workflow: Option<String>,
+    #[serde(default)]
+    max_parallel: Option<u32>,
+    #[serde(default)]
+    on_item_error: OnItemError,
+    #[serde(default)]
+    single: bool,
+}
+
+/// Starts runs, as a map or a call does.
+struct Spawn;
+
+impl Node for Spawn {
+    const SPEC: NodeSpec = NodeSpec { kind: "spawn", body: Some("body"), ..NodeSpec::BASE };
+    type Params = SpawnParams;
+
+    async fn run(&self, params: SpawnParams, _cx: &Context) -> Result<Outcome, NodeError> {
+        let SpawnParams { items, workflow, max_parallel, on_item_error, single, .. } = params;
+        let source = workflow.map_or(ChildSource::Body, |workflow| ChildSource::Workflow { workflow, version: None });
+        let max_parallel = max_parallel.unwrap_or(10);
+        let what = Awaiting::Children(Children { items, source, max_parallel, on_item_error, single, outer: None });
+        Ok(Outcome::Await(Await { what, until: None }))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ListenParams {
+    name: String,
+    #[serde(default)]
+    ms: Option<u64>,
+}
+
+struct Listen;
+
+impl Node for Listen {
+    const SPEC: NodeSpec = NodeSpec { kind: "listen", ports: &["out", "timeout"], ..NodeSpec::BASE };
+    type Params = ListenParams;
+
+    async fn run(&self, params: ListenParams, cx: &Context) -> Result<Outcome, NodeError> {
+        if cx.woken.is_some() {
+            return Ok(Outcome::on_port(Value::Null, "timeout"));
+        }
+        let until = params.ms.map(|ms| Wake::After(Duration::from_millis(ms)));
+        Ok(Outcome::Await(Await { what: Awaiting::Signal { name: params.name }, until }))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct AskParams {
+    #[serde(default)]
+    approvers: Vec<String>,
+    #[serde(default)]
+    ms: Option<u64>,
+}
+
+struct Ask;
+
+impl Node for Ask {
+    const SPEC: NodeSpec = NodeSpec { kind: "ask", ports: &["approved", "rejected", "timeout"], ..NodeSpec::BASE };
+    type Params = AskParams;
+
+    async fn run(&self, params: AskParams, cx: &Context) -> Result<Outcome, NodeError> {
+        if cx.woken.is_some() {
+            return Ok(Outcome::on_port(Value::Null, "timeout"));
+        }
+        let approval = Approval { title: "Go on?".to_owned(), details: json!({"b": 1, "a": 2.0}), approvers: params.approvers };
+        let until = params.ms.map(|ms| Wake::After(Duration::from_millis(ms)));
+        Ok(Outcome::Await(Await { what: Awaiting::Approval(approval), until }))
+    }
+}
+
+struct Respond;
+
+impl Node for Respond {
+    const SPEC: NodeSpec = NodeSpec { kind: "respond", pure: true, responds: true, ..NodeSpec::BASE };
+    type Params = SetParams;
+
+    async fn run(&self, params: SetParams, _cx: &Context) -> Result<Outcome, NodeError> {
+        Ok(Outcome::done(json!({ "status": 200, "headers": {}, "body": params.value })))
     }
 }
 
