@@ -92,28 +92,30 @@ const unused = (exits: string[], used: string[]): string[] => exits.filter((port
 
 export function toLines(graph: Graph, catalog: Catalog, selected: ReadonlySet<string>): LineEdge[] {
   const used = usedPorts(graph.edges)
-  const types = new Map(graph.nodes.map((node) => [node.id, node]))
+  // Looked at once a step, however many connections leave it.
+  const sources = new Map(graph.nodes.map((node) => [node.id, sourceOf(node, catalog, used.get(node.id) ?? [])]))
   const lines = new Map<string, LineEdge>()
   for (const edge of graph.edges) {
-    const node = types.get(edge.source)
+    const source = sources.get(edge.source)
     // A line needs both its ends; the server names an edge that lacks one.
-    if (!node || !types.has(edge.target)) continue
-    const type = catalog.get(node.type)
-    const lost = edge.port !== undefined && lostPorts(node, type, [edge.port]).length > 0
-    const exits = exitsOf(node, type, used.get(edge.source) ?? [])
-    const line = toLine(edge, portOf(edge, type?.ports ?? exits), exits, selected, lost)
+    if (!source || !sources.has(edge.target)) continue
+    const line = toLine(edge, source, selected)
     lines.set(line.id, line)
   }
   return [...lines.values()]
 }
 
-function toLine(
-  edge: GraphEdge,
-  port: string,
-  exits: string[],
-  selected: ReadonlySet<string>,
-  lost: boolean,
-): LineEdge {
+type Source = { exits: string[]; fixed: string[]; lost: string[] }
+
+function sourceOf(node: GraphNode, catalog: Catalog, used: string[]): Source {
+  const type = catalog.get(node.type)
+  const exits = exitsOf(node, type, used)
+  return { exits, fixed: type?.ports ?? exits, lost: used.length ? lostPorts(node, type, used) : [] }
+}
+
+function toLine(edge: GraphEdge, { exits, fixed, lost: gone }: Source, selected: ReadonlySet<string>): LineEdge {
+  const port = portOf(edge, fixed)
+  const lost = gone.includes(port)
   const id = edgeKey(edge)
   return {
     id,
