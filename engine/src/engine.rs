@@ -166,13 +166,13 @@ impl Engine {
         }
     }
 
-    /// Waits until a run has ended, or for so long.
+    /// Waits until a run has ended or answered, or for so long.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn wait(&self, started: Started, limit: Duration) -> Result<RunRecord> {
         let Started { record, ended, .. } = started;
-        if record.status.is_terminal() {
+        if record.status.is_terminal() || record.response.is_some() {
             return Ok(record);
         }
         if let Some(ended) = ended {

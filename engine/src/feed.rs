@@ -155,7 +155,7 @@ fn of_attempt(row: &AttemptRecord) -> Vec<FeedEvent> {
         Some(FeedEvent { seq: seq?, kind, at: at.unwrap_or_default(), node, item, attempt, data: object(data) })
     };
     let (kind, data) = match row.status {
-        StepStatus::Completed if row.seqs.started.is_none() => ("step_succeeded", json!({ "port": row.port, "kept": true })),
+        StepStatus::Completed if row.is_kept() => ("step_succeeded", json!({ "port": row.port, "kept": true })),
         StepStatus::Completed => ("step_succeeded", json!({ "port": row.port })),
         StepStatus::Failed if row.wake_at.is_some() => ("step_retrying", json!({ "error": row.error, "retry_at": row.wake_at })),
         StepStatus::Failed => ("step_failed", json!({ "error": row.error })),
@@ -164,7 +164,7 @@ fn of_attempt(row: &AttemptRecord) -> Vec<FeedEvent> {
     };
     [
         event(row.seqs.started, "step_started", row.started_at, json!({})),
-        event(row.seqs.waiting, "step_waiting", row.started_at, json!({ "wake_at": row.wake_at, "awaiting": row.awaiting })),
+        event(row.seqs.waiting, "step_waiting", row.started_at, json!({ "wake_at": row.wake_at, "awaiting": row.awaiting_shown() })),
         event(row.seqs.finished, kind, row.finished_at, data),
     ]
     .into_iter()

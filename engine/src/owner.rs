@@ -16,7 +16,7 @@ mod task;
 mod write;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -99,7 +99,7 @@ pub(crate) struct Owner {
     commit: Option<Commit>,
     /// Each answers nothing when it was not begun because the run may be another worker's.
     under_way: FuturesUnordered<BoxFuture<'static, Result<Option<Executed>, Aborted>>>,
-    aborts: HashMap<StepIx, AbortHandle>,
+    aborts: BTreeMap<StepIx, AbortHandle>,
     /// Runs that steps have called for, until they exist.
     calling: FuturesUnordered<BoxFuture<'static, Called>>,
     /// Runs that have a message waiting once the draft is on disk.
@@ -137,6 +137,8 @@ struct Commit {
     /// Runs that have a message waiting when it has succeeded.
     rings: Vec<RunId>,
     calls_handler: bool,
+    /// What whoever waits for the run is told when it has succeeded: that it has ended or answered.
+    told: Option<Box<RunRecord>>,
     has_effects: bool,
     /// How ownership ends with it, when it lets the run go.
     lets_go: Option<Ended>,
@@ -162,7 +164,7 @@ pub(crate) struct Origin {
 pub(crate) struct Waiting {
     /// Told when the run is on disk.
     pub(crate) accepted: oneshot::Receiver<Result<RunRecord>>,
-    /// Told when it has ended.
+    /// Told when it has ended or answered.
     pub(crate) ended: oneshot::Receiver<RunRecord>,
 }
 
@@ -174,7 +176,7 @@ impl Owner {
         record: RunRecord,
         row: NewRunRow,
         origin: Origin,
-    ) -> (Self, Waiting) {
+    ) -> (Box<Self>, Waiting) {
         let (accepted, on_accepted) = oneshot::channel();
         let (ended, on_ended) = oneshot::channel();
         let run = Run::new(compiled.graph.clone(), seed(record.id));
@@ -192,10 +194,11 @@ impl Owner {
     }
 
     /// Takes over a run that was claimed.
-    pub(crate) fn resume(shared: Arc<Shared>, loaded: Loaded) -> Self {
+    pub(crate) fn resume(shared: Arc<Shared>, loaded: Loaded) -> Box<Self> {
         let Loaded { row, compiled, run, open, place } = loaded;
         let trigger = row.trigger_node.as_deref().and_then(|node| compiled.graph.find(&node.into()));
         let mut owner = Self::new(shared, compiled, run, row.record, row.epoch, row.deadline_at);
+        owner.lapses = lapses;
         owner.line = row.limit.map(|limit| limit.key);
         owner.trigger = trigger;
         owner.place = place;
@@ -214,9 +217,9 @@ impl Owner {
         record: RunRecord,
         epoch: i64,
         deadline: Option<Timestamp>,
-    ) -> Self {
+    ) -> Box<Self> {
         let (sender, lines) = mpsc::channel(LINES_WAITING);
-        Self {
+        Box::new(Self {
             id: record.id,
             run,
             epoch,
@@ -229,7 +232,7 @@ impl Owner {
             after_draft: Vec::new(),
             commit: None,
             under_way: FuturesUnordered::new(),
-            aborts: HashMap::new(),
+            aborts: BTreeMap::new(),
             calling: FuturesUnordered::new(),
             rings: Vec::new(),
             handler_called: false,
@@ -250,7 +253,7 @@ impl Owner {
             shared,
             compiled,
             record,
-        }
+        })
     }
 
     /// Works on the run until it is over, waits for long, or is no longer this worker's. The bell rings when something has

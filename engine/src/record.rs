@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flowforge_core::{
     NodeId, Priority, RunId, RunStatus, StepStatus, Timestamp, WorkflowId, WorkspaceId, event::RunError, node::NodeError,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// A run, as lists and pages show it.
@@ -95,6 +95,26 @@ pub struct AttemptRecord {
     pub seqs: Seqs,
     /// What its effects carry, so that their receivers can tell a repetition.
     pub effect_key: String,
+}
+
+impl AttemptRecord {
+    /// Whether the step was taken over from an earlier run instead of being executed.
+    pub fn is_kept(&self) -> bool {
+        self.status == StepStatus::Completed && self.seqs.started.is_none()
+    }
+
+    /// What it waits for, as readers are shown it: of a list of runs how many there are, and not what each is given.
+    pub fn awaiting_shown(&self) -> Option<Value> {
+        let awaiting = self.awaiting.as_ref()?;
+        if awaiting["kind"] != "children" {
+            return Some(awaiting.clone());
+        }
+        let mut shown = json!({ "kind": "children", "total": awaiting["items"].as_array().map_or(0, Vec::len) });
+        for field in ["source", "max_parallel", "on_item_error"] {
+            shown[field] = awaiting[field].clone();
+        }
+        Some(shown)
+    }
 }
 
 /// Where in the run's record an attempt's transitions stand.

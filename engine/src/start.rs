@@ -9,7 +9,7 @@ use flowforge_core::{
     template::{NoSecrets, Scope},
 };
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
 use crate::{
@@ -18,11 +18,12 @@ use crate::{
     compiled::Compiled,
     engine::Dedupe,
     error::{Error, Result},
-    executor::storable,
+    executor::{json_text, storable},
     owner::{self, Origin, Owner, Place, Waiting},
     queue::{self, Hint},
     record::{Parent, RunRecord},
     shared::Shared,
+    worker,
 };
 
 /// How deep runs may stand below each other.
@@ -72,7 +73,7 @@ impl Accept {
 /// A run that is on disk.
 pub(crate) struct Accepted {
     pub(crate) record: RunRecord,
-    /// Told when it has ended, if it is owned by this process.
+    /// Told when it has ended or answered, if it is owned by this process.
     pub(crate) ended: Option<oneshot::Receiver<RunRecord>>,
 }
 
@@ -80,14 +81,14 @@ pub(crate) struct Accepted {
 pub(crate) async fn accept(shared: &Arc<Shared>, new: Accept) -> Result<Accepted> {
     let (record, row) = rows(shared, &new);
     // Who is counted is let in by whoever claims it.
-    let may_begin = new.here && row.limit.is_none() && new.kept.is_empty() && shared.config.works && shared.has_room();
-    if !may_begin {
+    let may_begin = new.here && row.limit.is_none() && new.kept.is_empty() && shared.config.works;
+    let Some(room) = may_begin.then(|| shared.room()).flatten() else {
         return leave_to_others(shared, record, row, new).await;
-    }
+    };
     let row = NewRunRow { owner: Some(shared.worker), ..row };
     let place = new.parent.and_then(|(_, place)| place);
     let (owner, waiting) = Owner::create(shared.clone(), new.compiled, record, row, Origin { place, called_by: new.called_by });
-    own(shared, owner, waiting).await
+    own(shared, owner, room, waiting).await
 }
 
 fn rows(shared: &Shared, new: &Accept) -> (RunRecord, NewRunRow) {
@@ -102,7 +103,7 @@ fn rows(shared: &Shared, new: &Accept) -> (RunRecord, NewRunRow) {
         version: new.compiled.version,
         trigger: new.trigger,
         trigger_node,
-        input: new.input.to_string(),
+        input: json_text(&new.input),
         owner: None,
         dedupe_key: new.dedupe.as_ref().map(|dedupe| dedupe.key.clone()),
         dedupe_hash: new.dedupe.as_ref().map(|dedupe| dedupe.hash.clone()),
@@ -140,8 +141,13 @@ fn rows(shared: &Shared, new: &Accept) -> (RunRecord, NewRunRow) {
 }
 
 /// Creates a run that this process owns from the first commit on.
-async fn own(shared: &Arc<Shared>, owner: Owner, Waiting { accepted, ended }: Waiting) -> Result<Accepted> {
-    shared.prepare(owner).map_err(|_| Error::Busy)?;
+async fn own(
+    shared: &Arc<Shared>,
+    owner: Box<Owner>,
+    room: OwnedSemaphorePermit,
+    Waiting { accepted, ended }: Waiting,
+) -> Result<Accepted> {
+    worker::begin(shared, owner, room);
     let record = accepted.await.unwrap_or_else(|_| Err(Error::Busy))?;
     Ok(Accepted { record, ended: Some(ended) })
 }

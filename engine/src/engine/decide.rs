@@ -15,7 +15,10 @@ use crate::{
     clock,
     error::{Error, Result},
     record::AttemptRecord,
-    store::inbox::{Decision, Message},
+    store::{
+        accounts::Role,
+        inbox::{Decision, Message},
+    },
 };
 
 /// How long the run's owner is waited for. A decision that was sent is not taken back after that.
@@ -59,9 +62,12 @@ impl Asked {
         Some(Self { approval, digest: digest.iter().map(|byte| format!("{byte:02x}")).collect() })
     }
 
-    /// Whether a person may decide: anyone when nobody is named, else those named by address or role.
+    /// Whether a person may decide: anyone when nobody is named, else those named by address, and those whose role is one
+    /// that is named or stands above it.
     fn may_decide(&self, decision: &NewDecision) -> bool {
-        let named = |who: &String| who.eq_ignore_ascii_case(&decision.by) || who.eq_ignore_ascii_case(&decision.role);
+        let role = decision.role.parse::<Role>().ok();
+        let has_role = |who: &str| who.parse::<Role>().is_ok_and(|named| role.is_some_and(|role| role >= named));
+        let named = |who: &String| who.eq_ignore_ascii_case(&decision.by) || has_role(who);
         self.approval.approvers.is_empty() || self.approval.approvers.iter().any(named)
     }
 }

@@ -29,6 +29,8 @@ impl Owner {
             None => Guard::Owner(self.epoch),
         };
         let has_effects = self.draft.has_effects();
+        let is_news = self.run.status().is_terminal() || self.record.response.is_some();
+        let told = (is_news && self.ended.is_some()).then(|| Box::new(self.record.clone()));
         let delta = self.draft.take(self.id, guard);
         let answer = self.shared.committer.submit(delta).await;
         if !self.draft.has_unwritten() {
@@ -39,6 +41,7 @@ impl Owner {
             then: std::mem::take(&mut self.after_draft),
             rings: std::mem::take(&mut self.rings),
             calls_handler: std::mem::take(&mut self.handler_called),
+            told,
             has_effects,
             lets_go,
         });
@@ -88,9 +91,8 @@ impl Owner {
             self.shared.sweep_now.notify_one();
         }
         commit.then.into_iter().for_each(|begin| self.start(begin));
-        let over = self.run.status().is_terminal() && self.draft.is_empty();
-        if let Some(ended) = over.then(|| self.ended.take()).flatten() {
-            let _ = ended.send(self.record.clone());
+        if let Some((record, ended)) = commit.told.and_then(|record| Some((record, self.ended.take()?))) {
+            let _ = ended.send(*record);
         }
     }
 }

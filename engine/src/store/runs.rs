@@ -1,11 +1,18 @@
 //! Reads runs. They are written by the committer; `leases` moves their ownership.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use flowforge_core::{NodeId, Priority, RunId, RunStatus, Timestamp, WorkerId, WorkflowId, WorkspaceId, event::RunError};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
     Page, PageRequest, Store,
@@ -28,6 +35,15 @@ pub struct RunFilter {
     pub status: Option<RunStatus>,
     /// Only those started for this node of the parent.
     pub node: Option<NodeId>,
+}
+
+/// How many children an attempt has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChildCount {
+    /// Those that exist and have not ended.
+    pub open: u64,
+    /// Those that have ended.
+    pub ended: u64,
 }
 
 /// Everything about a run that its owner has to know.
@@ -87,16 +103,19 @@ impl Store {
         Ok(self.run_row(Some(workspace), run).await?.record)
     }
 
-    /// A page of a workspace's runs, newest first, without inputs and outputs.
+    /// A page of a workspace's runs, newest first, or in the order of their parent's nodes and items; without inputs, outputs
+    /// and responses.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// `BadInput` when the page is to begin after a run that the parent has not.
     pub async fn runs(&self, workspace: WorkspaceId, filter: RunFilter, page: PageRequest) -> Result<Page<RunRecord>> {
-        let mut select =
-            run::Entity::find().filter(Column::WorkspaceId.eq(workspace.uuid())).order_by_desc(Column::Id).limit(page.limit + 1);
+        let mut select = run::Entity::find().filter(Column::WorkspaceId.eq(workspace.uuid())).limit(page.limit + 1);
         select = match filter.parent {
-            Some(parent) => select.filter(Column::ParentRunId.eq(parent.uuid())),
-            None => select.filter(Column::ParentRunId.is_null()),
+            Some(parent) => self.children_after(select, parent, page.before).await?,
+            None => {
+                let select = select.filter(Column::ParentRunId.is_null()).order_by_desc(Column::Id);
+                page.before.into_iter().fold(select, |select, before| select.filter(Column::Id.lt(before)))
+            }
         };
         if let Some(node) = &filter.node {
             select = select.filter(Column::ParentNode.eq(node.as_str()));
@@ -107,10 +126,49 @@ impl Store {
         if let Some(status) = filter.status {
             select = select.filter(Column::Status.eq(status.as_str()));
         }
-        if let Some(before) = page.before {
-            select = select.filter(Column::Id.lt(before));
-        }
         Page::of(light(select).all(&self.read).await?, page.limit, |row| row.id).try_map(|row| Ok(RunRow::try_from(row)?.record))
+    }
+
+    /// The children of a run after one of them, in the order that their index has: by node and item, a later attempt after
+    /// an earlier one.
+    async fn children_after(
+        &self,
+        select: Select<run::Entity>,
+        parent: RunId,
+        after: Option<Uuid>,
+    ) -> Result<Select<run::Entity>> {
+        const ORDER: [Column; 3] = [Column::ParentNode, Column::ParentIndex, Column::ParentAttempt];
+        let select = select.filter(Column::ParentRunId.eq(parent.uuid()));
+        let select = ORDER.into_iter().fold(select, |select, column| select.order_by_asc(column));
+        let Some(after) = after else { return Ok(select) };
+        let place = run::Entity::find_by_id(after).filter(Column::ParentRunId.eq(parent.uuid())).select_only().columns(ORDER);
+        let place: Option<(String, i32, i32)> = place.into_tuple().one(&self.read).await?;
+        let (node, index, attempt) =
+            place.ok_or_else(|| Error::BadInput("`cursor` is not the `next_cursor` of this list".to_owned()))?;
+        let here = Expr::tuple(ORDER.map(|column| Expr::col((run::Entity, column))));
+        let there = Expr::tuple([Expr::value(node), Expr::value(index), Expr::value(attempt)]);
+        Ok(select.filter(here.gt(there)))
+    }
+
+    /// How many children each attempt of a run's steps has, by node and attempt.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn child_counts(&self, run: RunId) -> Result<BTreeMap<(NodeId, u32), ChildCount>> {
+        let select = run::Entity::find()
+            .select_only()
+            .columns([Column::ParentNode, Column::ParentAttempt])
+            .column_as(Column::Id.count(), "started")
+            .column_as(Column::FinishedAt.count(), "ended")
+            .filter(Column::ParentRunId.eq(run.uuid()))
+            .group_by(Column::ParentNode)
+            .group_by(Column::ParentAttempt);
+        let rows: Vec<(String, i32, i64, i64)> = select.into_tuple().all(&self.read).await?;
+        let count = |(node, attempt, started, ended): (String, i32, i64, i64)| {
+            let count = ChildCount { open: (started - ended).cast_unsigned(), ended: ended.cast_unsigned() };
+            ((NodeId::new(node), attempt.cast_unsigned()), count)
+        };
+        Ok(rows.into_iter().map(count).collect())
     }
 
     /// The newest run of each of these workflows, without inputs and outputs.
@@ -138,7 +196,7 @@ impl Store {
     pub async fn ended_before(&self, runs: &[RunId], at: Timestamp) -> Result<Vec<RunId>> {
         let ids = runs.iter().map(|run| run.uuid());
         let select = run::Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(ids));
-        let ended: Vec<uuid::Uuid> = select.filter(Column::FinishedAt.lt(at.0)).into_tuple().all(&self.read).await?;
+        let ended: Vec<Uuid> = select.filter(Column::FinishedAt.lt(at.0)).into_tuple().all(&self.read).await?;
         Ok(ended.into_iter().map(RunId::new).collect())
     }
 
@@ -178,7 +236,7 @@ impl Store {
             .filter(Column::ParentNode.eq(node.as_str()))
             .filter(Column::ParentAttempt.eq(attempt.cast_signed()))
             .order_by_asc(Column::ParentIndex);
-        type Tuple = (uuid::Uuid, i32, String, Option<Value>, Option<Value>);
+        type Tuple = (Uuid, i32, String, Option<Value>, Option<Value>);
         let rows: Vec<Tuple> = select.into_tuple().all(&self.write).await?;
         let result = |(id, index, word, output, error): Tuple| {
             let status =
@@ -200,7 +258,7 @@ impl Store {
 }
 
 /// Leaves the large columns where they are: what lists do not show is not read.
-fn light(select: sea_orm::Select<run::Entity>) -> sea_orm::Select<run::Entity> {
+fn light(select: Select<run::Entity>) -> Select<run::Entity> {
     use sea_orm::Iterable as _;
 
     let columns =
