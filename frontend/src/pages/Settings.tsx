@@ -32,6 +32,8 @@ export function Settings() {
 }
 
 const usual = 30
+/** Ten years; the server takes no more. */
+const most = 3_650
 
 function Retention({ settings }: { settings: WorkspaceSettings }) {
   const client = useQueryClient()
@@ -43,7 +45,7 @@ function Retention({ settings }: { settings: WorkspaceSettings }) {
       notifications.show({ message: 'Saved.' })
     },
   })
-  const broken = days !== null && (!Number.isInteger(days) || days < 1)
+  const broken = days !== null && (!Number.isInteger(days) || days < 1 || days > most)
   return (
     <form
       className="settings-card"
@@ -74,11 +76,12 @@ function Retention({ settings }: { settings: WorkspaceSettings }) {
           w={160}
           size="sm"
           min={1}
+          max={most}
           clampBehavior="none"
           allowDecimal={false}
           value={Number.isNaN(days) ? '' : days}
           onChange={(next) => setDays(typeof next === 'number' ? next : Number.NaN)}
-          error={broken ? 'A whole number of days, at least 1.' : undefined}
+          error={broken ? `A whole number of days, 1 to ${most.toLocaleString()}.` : undefined}
         />
       )}
       {save.error && <Notice>{errorText(save.error)}</Notice>}
