@@ -37,6 +37,8 @@ const BATCH: usize = 256;
 pub(crate) struct Link {
     client: Client,
     line: Arc<Line>,
+    /// What this process calls itself.
+    name: String,
     outgoing: mpsc::Receiver<Outgoing>,
     broken: mpsc::Receiver<(u64, RedisError)>,
     /// Where hints go that Redis did not take.
@@ -51,7 +53,7 @@ impl Link {
         broken: mpsc::Receiver<(u64, RedisError)>,
         here: memory::Senders,
     ) -> Self {
-        Self { client, line, outgoing, broken, here }
+        Self { client, line, name: clock::new_uuid().simple().to_string(), outgoing, broken, here }
     }
 
     /// Keeps the connection until `stop`. `hear` is told what others say; `watched` names the runs that are watched here.
@@ -117,7 +119,7 @@ impl Link {
         watched: &(impl Fn() -> Vec<RunId> + Sync),
         stop: &CancellationToken,
     ) -> Result<(), RedisError> {
-        let Self { line, outgoing, broken, here, .. } = self;
+        let Self { line, name, outgoing, broken, here, .. } = self;
         let number = line.begin(connection.clone());
         let (sink, stream) = words.split();
         let forgotten = async {
@@ -127,11 +129,11 @@ impl Link {
             }
         };
         let stopped = tokio::select! {
-            fault = send_all(outgoing, connection.clone(), watched, here) => return Err(fault),
-            fault = listen(line, sink, stream, hear) => return Err(fault),
+            fault = send_all(name, outgoing, connection.clone(), watched, here) => return Err(fault),
+            fault = listen(line, name, sink, stream, hear) => return Err(fault),
             fault = fault_of(number, broken) => return Err(fault),
             () = forgotten => return Ok(()),
-            () = stop.cancelled() => timeout(ANSWER, send_rest(outgoing, connection, here)).await,
+            () = stop.cancelled() => timeout(ANSWER, send_rest(name, outgoing, connection, here)).await,
         };
         stopped.unwrap_or_else(|_| Err(silent()))
     }
@@ -173,6 +175,7 @@ async fn fault_of(number: u64, broken: &mut mpsc::Receiver<(u64, RedisError)>) -
 
 /// Sends what waits, as it comes, and says from time to time which runs are watched.
 async fn send_all(
+    name: &str,
     outgoing: &mut mpsc::Receiver<Outgoing>,
     mut connection: MultiplexedConnection,
     watched: &(impl Fn() -> Vec<RunId> + Sync),
@@ -185,13 +188,13 @@ async fn send_all(
         let sent = tokio::select! {
             count = outgoing.recv_many(&mut batch, BATCH), if !outgoing.is_closed() || !outgoing.is_empty() => {
                 tracing::trace!(count, "sending to Redis");
-                send(&mut connection, &mut batch, here).await
+                send(name, &mut connection, &mut batch, here).await
             }
             _ = repeat.tick() => {
                 batch.extend(watched().into_iter().map(|run| Outgoing::Bell(Bell::Watched(run))));
                 let answered = redis::cmd("PING").query_async::<()>(&mut connection).await;
                 match answered {
-                    Ok(()) => send(&mut connection, &mut batch, here).await,
+                    Ok(()) => send(name, &mut connection, &mut batch, here).await,
                     fault => fault,
                 }
             }
@@ -204,6 +207,7 @@ async fn send_all(
 
 /// Sends what still waits when the process leaves: others are told at once what it hands back.
 async fn send_rest(
+    name: &str,
     outgoing: &mut mpsc::Receiver<Outgoing>,
     mut connection: MultiplexedConnection,
     here: &memory::Senders,
@@ -212,17 +216,18 @@ async fn send_rest(
     while let Ok(waiting) = outgoing.try_recv() {
         batch.push(waiting);
     }
-    send(&mut connection, &mut batch, here).await
+    send(name, &mut connection, &mut batch, here).await
 }
 
 /// Sends a batch. Of one that fails, hints are kept here.
 async fn send<C: ConnectionLike>(
+    name: &str,
     connection: &mut C,
     batch: &mut Vec<Outgoing>,
     here: &memory::Senders,
 ) -> Result<(), RedisError> {
     let sent = match send_hints(connection, batch).await {
-        Ok(()) => send_bells(connection, batch).await,
+        Ok(()) => send_bells(name, connection, batch).await,
         fault => fault,
     };
     let batch = batch.drain(..);
@@ -263,7 +268,7 @@ async fn send_hints<C: ConnectionLike>(connection: &mut C, batch: &[Outgoing]) -
     Ok(())
 }
 
-async fn send_bells<C: ConnectionLike>(connection: &mut C, batch: &[Outgoing]) -> Result<(), RedisError> {
+async fn send_bells<C: ConnectionLike>(name: &str, connection: &mut C, batch: &[Outgoing]) -> Result<(), RedisError> {
     let mut calls = redis::pipe();
     let mut said: Vec<Bell> = Vec::new();
     for waiting in batch {
@@ -271,14 +276,20 @@ async fn send_bells<C: ConnectionLike>(connection: &mut C, batch: &[Outgoing]) -
             && !said.contains(bell)
         {
             said.push(*bell);
-            calls.publish(bell::CHANNEL, bell::write(*bell)).ignore();
+            calls.publish(bell::CHANNEL, bell::write(name, *bell)).ignore();
         }
     }
     if said.is_empty() { Ok(()) } else { calls.query_async(connection).await }
 }
 
 /// Hears what others say, and asks from time to time whether anything still can be heard.
-async fn listen(line: &Line, mut sink: PubSubSink, mut words: PubSubStream, hear: &(impl Fn(Heard) + Sync)) -> RedisError {
+async fn listen(
+    line: &Line,
+    name: &str,
+    mut sink: PubSubSink,
+    mut words: PubSubStream,
+    hear: &(impl Fn(Heard) + Sync),
+) -> RedisError {
     let channels: Vec<(Lane, String)> = queues().map(|(lane, keys)| (lane, keys.channel())).collect();
     let mut ask = tokio::time::interval(2 * REPEAT);
     ask.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -287,9 +298,9 @@ async fn listen(line: &Line, mut sink: PubSubSink, mut words: PubSubStream, hear
             word = words.next() => {
                 let Some(word) = word else { return (ErrorKind::Io, "Redis has closed the connection").into() };
                 let channel = word.get_channel_name();
-                if let Some((lane, _)) = channels.iter().find(|(_, name)| name == channel) {
+                if let Some((lane, _)) = channels.iter().find(|(_, queue)| queue == channel) {
                     line.wakes[*lane as usize].notify_one();
-                } else if let Some(bell) = bell::read(word.get_payload_bytes()) {
+                } else if let Some(bell) = bell::read(name, word.get_payload_bytes()) {
                     hear(Heard::Bell(bell));
                 }
             }
