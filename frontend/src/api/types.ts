@@ -91,7 +91,7 @@ export type StepError = Refine<Stored['StepError'], { details?: Json }>
 
 export type Priority = 'high' | 'normal' | 'low'
 /** Where in which run this one has its place: it is an item of a step there. */
-export type Parent = { run_id: string; node_id: string; index: number }
+export type Parent = { run_id: string; node_id: string; attempt: number; index: number }
 
 export type RunSummary = Refine<Stored['RunSummary'], { status: RunStatus }> & {
   priority: Priority
@@ -106,7 +106,7 @@ export type Run = RunSummary & { input: Json; output: Json; response: Json }
 export type Awaiting =
   | { kind: 'signal'; name: string }
   | { kind: 'approval'; title: string; details: Json; approvers: string[] }
-  | { kind: 'children'; total?: number; items?: Json[] }
+  | { kind: 'children'; total: number; open?: number; ended?: number }
 
 /** Why a run that has not ended stands where it stands. */
 export type Reason = { message: string } & (
@@ -152,7 +152,9 @@ export type StepRow = Refine<
   Stored['Step'],
   { status: StepStatus; input: Json; output: Json; error: StepError | null }
 > & {
-  awaiting?: Awaiting | null
+  /** What it waits for beside the time, or has waited for. */
+  awaiting: Awaiting | null
+  kept: boolean
 }
 
 /** Why a step or a run failed, as a stored row or an event tells it. */

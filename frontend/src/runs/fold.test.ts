@@ -78,6 +78,8 @@ const row = (node_id: string, status: StepRow['status']): StepRow => ({
   wake_at: null,
   retry_count: 0,
   effect_key: '',
+  awaiting: null,
+  kept: false,
 })
 
 test('a finished row wins over events, an unfinished one does not', () => {
@@ -100,7 +102,7 @@ test('what was kept took no time and comes first; a pause is told from what wait
   const [started, kept, waiting] = script('step_started b\nstep_succeeded a\nstep_waiting b')
   const told = [started!, { ...kept!, kept: true }, { ...waiting!, awaiting: { kind: 'signal' as const, name: 'go' } }]
   const view = foldEvents(emptyRun, [...told, ...script('run_paused', 4)])
-  const steps = toSteps(mergeRows(view, [{ ...row('a', 'completed'), started_at: null }]))
+  const steps = toSteps(mergeRows(view, [{ ...row('a', 'completed'), started_at: null, kept: true }]))
   expect(steps.map(({ key, last }) => [key, last.kept, last.startedAt, last.awaiting?.kind])).toEqual([
     ['a', true, null, undefined],
     ['b', false, Date.parse(at(1)), 'signal'],

@@ -168,13 +168,12 @@ export function mergeRows(view: RunView, rows: readonly StepRow[]): Attempt[] {
   const merged = new Map(view.attempts)
   for (const row of rows) {
     const key = attemptKey(row.node_id, row.item, row.attempt)
-    const told = merged.get(key)
-    if (!told || final[row.status]) merged.set(key, fromRow(row, told))
+    if (!merged.has(key) || final[row.status]) merged.set(key, fromRow(row))
   }
   return [...merged.values()]
 }
 
-const fromRow = (row: StepRow, told: Attempt | undefined): Attempt => ({
+const fromRow = (row: StepRow): Attempt => ({
   nodeId: row.node_id,
   item: row.item,
   attempt: row.attempt,
@@ -185,8 +184,8 @@ const fromRow = (row: StepRow, told: Attempt | undefined): Attempt => ({
   wakeAt: millis(row.wake_at),
   willRetry: row.status === 'failed' && row.wake_at !== null,
   error: row.error,
-  awaiting: row.awaiting ?? null,
-  kept: told?.kept ?? (row.status === 'completed' && row.started_at === null),
+  awaiting: row.awaiting,
+  kept: row.kept,
 })
 
 export type StepView = { key: string; nodeId: string; item: string; attempts: Attempt[]; last: Attempt }

@@ -11,8 +11,6 @@ export function countsOf(items: readonly RunSummary[]): [status: RunStatus, coun
   return counts.filter(([, count]) => count > 0)
 }
 
-/** How many items a step waits for; null when it waits for none. */
-export function totalOf(awaiting: Awaiting | null): number | null {
-  if (awaiting?.kind !== 'children') return null
-  return awaiting.total ?? awaiting.items?.length ?? null
-}
+/** How many items a step has; null when it has none. */
+export const totalOf = (awaiting: Awaiting | null | undefined): number | null =>
+  awaiting?.kind === 'children' ? awaiting.total : null

@@ -1,16 +1,16 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { ActionIcon, Anchor, Button } from '@mantine/core'
 import { IconX } from '@tabler/icons-react'
-import { useMemo, type ReactNode } from 'react'
+import { useMemo } from 'react'
 
-import type { Awaiting, GraphNode, NodeType, StepStatus } from '../../api/types'
+import type { GraphNode, NodeType, StepStatus } from '../../api/types'
 import { bodyParam, startsRuns } from '../../canvas/body'
 import { DataPanel, type Tab } from '../../runs/DataPanel'
 import type { StepView } from '../../runs/fold'
 import { totalOf } from '../../runs/items'
 
 import { Answer } from './Answer'
-import { Items } from './Items'
+import { Items, type ItemsProps } from './Items'
 import type { Watched } from './useRun'
 
 type Props = {
@@ -56,8 +56,19 @@ export function Details({ watched, step, node, type, now, nameOf, onChoose, onRe
   if (nodeId !== undefined) {
     const status = attempt?.status ?? 'pending'
     const error = row?.error ?? attempt?.error ?? null
-    const awaiting = status === 'waiting' ? (attempt?.awaiting ?? row?.awaiting ?? null) : null
-    const items = itemsOf({ runId: run.id, nodeId, type, awaiting, begun: attempt !== undefined, live: active, now })
+    const known = row?.awaiting ?? attempt?.awaiting ?? null
+    const awaiting = status === 'waiting' ? known : null
+    const items = itemsOf(
+      type,
+      attempt && {
+        runId: run.id,
+        nodeId,
+        attempt: attempt.attempt,
+        total: totalOf(known),
+        live: active,
+        now,
+      },
+    )
     return (
       <DataPanel
         title={
@@ -120,18 +131,8 @@ export function Details({ watched, step, node, type, now, nameOf, onChoose, onRe
   )
 }
 
-type ItemsOf = {
-  runId: string
-  nodeId: string
-  type: NodeType | undefined
-  awaiting: Awaiting | null
-  begun: boolean
-  live: boolean
-  now: number
-}
-
 /** A step that starts runs shows them; a call starts one, a map one for each item. */
-function itemsOf({ type, awaiting, begun, ...rest }: ItemsOf): { title: string; panel: ReactNode } | undefined {
-  if (!begun || !startsRuns(type)) return undefined
-  return { title: bodyParam(type) === null ? 'Run' : 'Items', panel: <Items {...rest} total={totalOf(awaiting)} /> }
+function itemsOf(type: NodeType | undefined, of: ItemsProps | undefined) {
+  if (!of || !startsRuns(type)) return undefined
+  return { title: bodyParam(type) === null ? 'Run' : 'Items', panel: <Items {...of} /> }
 }

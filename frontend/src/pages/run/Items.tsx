@@ -10,9 +10,11 @@ import { ShowMore } from '../../ui/ShowMore'
 import { StateBadge } from '../../ui/StateBadge'
 import { formatDuration } from '../../util/time'
 
-type Props = {
+export type ItemsProps = {
   runId: string
   nodeId: string
+  /** Each attempt has runs of its own. */
+  attempt: number
   /** How many items there are in all, when that is known; those that have not begun have no run yet. */
   total: number | null
   live: boolean
@@ -20,9 +22,10 @@ type Props = {
 }
 
 /** The runs that a step started, one for each item, in the order of the items. */
-export function Items({ runId, nodeId, total, live, now }: Props) {
+export function Items({ runId, nodeId, attempt, total, live, now }: ItemsProps) {
   const list = useInfiniteQuery(childrenQuery(runId, nodeId, live))
-  const items = list.data?.pages.flatMap((page) => page.items) ?? []
+  const all = list.data?.pages.flatMap((page) => page.items) ?? []
+  const items = all.filter((item) => item.parent?.attempt === attempt)
   if (list.error) return <Notice>{errorText(list.error)}</Notice>
   if (list.data && !items.length)
     return <p className="panel-none">{live ? 'No item has begun yet.' : 'There was no item.'}</p>

@@ -73,7 +73,7 @@ test('a card that waits says how long it still will', () => {
 })
 
 test('a card that waits for its items says how many, and one that was kept says so', () => {
-  const items = attempt('a', 'waiting', { finishedAt: null, awaiting: { kind: 'children', items: [1, 2, 3] } })
+  const items = attempt('a', 'waiting', { finishedAt: null, awaiting: { kind: 'children', total: 3 } })
   const kept = attempt('b', 'completed', { startedAt: null, kept: true, port: 'true' })
   const marks = marksOf(graph, stepsOf(items, kept), 1000, true)
   expect(marks.get('a')).toMatchObject({ state: 'waiting', line: '3 items · 1.0 s' })
