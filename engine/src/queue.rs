@@ -175,7 +175,9 @@ impl Queue {
     pub(crate) fn push(&self, hint: Hint, priority: Priority) -> bool {
         let sent = self.here.send(hint, priority);
         if !sent {
-            tracing::debug!("a hint was dropped, since this process has no worker or no room for it; a sweeper will find what it spoke of");
+            tracing::debug!(
+                "a hint was dropped, since this process has no worker or no room for it; a sweeper will find what it spoke of"
+            );
         }
         sent
     }
