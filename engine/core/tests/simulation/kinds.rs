@@ -1,0 +1,40 @@
+//! Kinds that exist only here: the script answers for their attempts, so they never run.
+
+use flowforge_core::{
+    Catalog,
+    node::{Context, Group, Lane, Node, NodeError, NodeSpec, Outcome},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `trigger.manual`, the pure `set` and `condition`, the effect `http` and the dispatched effect `command`.
+pub(crate) fn catalog() -> Catalog {
+    Catalog::default().with(Manual).with(Set).with(Condition).with(Http).with(Command)
+}
+
+macro_rules! kinds {
+    ($($name:ident: $spec:expr;)*) => {$(
+        struct $name;
+
+        impl Node for $name {
+            const SPEC: NodeSpec = $spec;
+            type Params = Nothing;
+
+            async fn run(&self, _params: Nothing, _cx: &Context) -> Result<Outcome, NodeError> {
+                Err(NodeError::fatal("NOT_HERE", "the script answers for this node"))
+            }
+        }
+    )*};
+}
+
+kinds! {
+    Manual: NodeSpec { kind: "trigger.manual", group: Group::Triggers, pure: true, ..NodeSpec::BASE };
+    Set: NodeSpec { kind: "set", pure: true, ..NodeSpec::BASE };
+    Condition: NodeSpec { kind: "condition", ports: &["true", "false"], pure: true, ..NodeSpec::BASE };
+    Http: NodeSpec { kind: "http", group: Group::Effects, ..NodeSpec::BASE };
+    Command: NodeSpec { kind: "command", group: Group::Effects, lane: Lane::Dispatched, ..NodeSpec::BASE };
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
