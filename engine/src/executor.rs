@@ -16,7 +16,7 @@ use flowforge_core::{
 use futures::FutureExt;
 use serde_json::{Map, Value};
 
-pub(crate) use self::storable::{storable, text as storable_text};
+pub(crate) use self::storable::{json_text, storable, text as storable_text};
 use self::{
     mask::Mask,
     storable::{DEEPEST, LARGEST},
@@ -104,7 +104,7 @@ impl Executor {
             run: task.run,
             node: task.node.clone(),
             attempt: task.attempt,
-            effect_key: effect_key(task.run, &task.node, "").into(),
+            effect_key: if task.kind.spec.pure { Arc::default() } else { effect_key(task.run, &task.node, "").into() },
             input: task.input.clone(),
             scope: task.scope.clone(),
             shell_values,
@@ -181,7 +181,7 @@ fn checked(result: Result<Outcome, NodeError>) -> (Result<Outcome, NodeError>, O
             if storable::is_unstorable(&output.value) {
                 output.value = Arc::new(storable(Arc::unwrap_or_clone(output.value)));
             }
-            let json = output.value.to_string();
+            let json = json_text(&output.value);
             if json.len() > LARGEST {
                 let message =
                     format!("the output has {} bytes; the most is {LARGEST}: put out less, or a reference to it", json.len());
@@ -211,7 +211,7 @@ fn storable_wait(what: Awaiting) -> Result<Awaiting, NodeError> {
             format!("what is handed over is nested more than {DEEPEST} levels deep"),
         ));
     }
-    let json = value.to_string();
+    let json = json_text(&value);
     if json.len() > LARGEST {
         let message =
             format!("what is handed over has {} bytes; the most is {LARGEST}: hand over less, or references", json.len());

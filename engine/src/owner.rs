@@ -193,8 +193,8 @@ impl Owner {
         (owner, Waiting { accepted: on_accepted, ended: on_ended })
     }
 
-    /// Takes over a run that was claimed.
-    pub(crate) fn resume(shared: Arc<Shared>, loaded: Loaded) -> Box<Self> {
+    /// Takes over a run that was claimed. `lapses` of this worker's heartbeat were counted before it asked for the run.
+    pub(crate) fn resume(shared: Arc<Shared>, loaded: Loaded, lapses: u64) -> Box<Self> {
         let Loaded { row, compiled, run, open, place } = loaded;
         let trigger = row.trigger_node.as_deref().and_then(|node| compiled.graph.find(&node.into()));
         let mut owner = Self::new(shared, compiled, run, row.record, row.epoch, row.deadline_at);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use flowforge_core::{Catalog, RunId, WorkerId, node::Evaluate, template::Secrets};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,7 +21,6 @@ use crate::{
     error::Result,
     executor::Executor,
     hints::Hints,
-    owner::Owner,
     queue::{Bell, Heard, Hint, Priority, Queue, StepRef},
     store::Store,
 };
@@ -54,8 +53,8 @@ pub(crate) struct Shared {
     pub(crate) sweep_now: Notify,
     live: Mutex<HashMap<RunId, Arc<Notify>>>,
     steps: Mutex<HashMap<StepRef, Arc<Execution>>>,
-    /// Owners of runs that this process has accepted, until the queue brings their hint.
-    prepared: Mutex<HashMap<RunId, Owner>>,
+    /// As many permits as runs may be in memory.
+    room: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -70,6 +69,7 @@ impl Shared {
         let hints = Arc::new(Hints::new(queue.clone()));
         let clock = Clock::default();
         let trust = if config.exclusive { FOR_EVER } else { TRUST };
+        let room = Arc::new(Semaphore::new(config.max_runs));
         Ok(Self {
             committer: Committer::start(store.location(), hints.clone()).await?,
             versions: Versions::new(catalog.clone(), trust),
@@ -88,7 +88,7 @@ impl Shared {
             sweep_now: Notify::new(),
             live: Mutex::default(),
             steps: Mutex::default(),
-            prepared: Mutex::default(),
+            room,
         })
     }
 
@@ -134,11 +134,6 @@ impl Shared {
         !lock(&self.live).is_empty() || !lock(&self.steps).is_empty()
     }
 
-    /// How many runs are owned here.
-    pub(crate) fn owned(&self) -> usize {
-        lock(&self.live).len()
-    }
-
     /// Takes note that a run is claimed and owned here, until the answer is dropped. When it is already its owner is rung.
     pub(crate) fn enlist(self: &Arc<Self>, run: RunId) -> Option<Live> {
         match lock(&self.live).entry(run) {
@@ -150,33 +145,16 @@ impl Shared {
         }
     }
 
-    /// Takes a run that is to be created here. Gives it back when there is no room for it.
-    pub(crate) fn prepare(&self, owner: Owner) -> std::result::Result<(), Box<Owner>> {
-        let run = owner.id();
-        lock(&self.prepared).insert(run, owner);
-        let sent = self.queue.push(Hint::Run(run), Priority::Normal);
-        // A process that leaves takes no hints any more.
-        if sent && !self.is_leaving() {
-            return Ok(());
-        }
-        self.take_prepared(run).map_or(Ok(()), |owner| Err(Box::new(owner)))
+    /// Room for another run in memory, if there is some and the run could be owned safely.
+    pub(crate) fn room(&self) -> Option<OwnedSemaphorePermit> {
+        let safe = self.is_trusted() && !self.is_leaving();
+        safe.then(|| self.room.clone().try_acquire_owned().ok()).flatten()
     }
 
-    /// The owner of a run that this process has accepted and not begun.
-    pub(crate) fn take_prepared(&self, run: RunId) -> Option<Owner> {
-        lock(&self.prepared).remove(&run)
-    }
-
-    /// Whoever asked for a run that no commit has created yet is told that it was not accepted.
-    pub(crate) fn drop_prepared(&self) {
-        let dropped = std::mem::take(&mut *lock(&self.prepared));
-        drop(dropped);
-    }
-
-    /// Whether another run can be held in memory, and owned safely.
-    pub(crate) fn has_room(&self) -> bool {
-        let held = self.owned() + lock(&self.prepared).len();
-        held < self.config.max_runs && self.is_trusted() && !self.is_leaving()
+    /// Room for another run in memory, as soon as there is some.
+    pub(crate) async fn room_at_last(&self) -> Option<OwnedSemaphorePermit> {
+        // Nobody closes it.
+        self.room.clone().acquire_owned().await.ok()
     }
 
     /// Rings a run's owner, if it is in this process.
@@ -241,7 +219,7 @@ impl Shared {
 /// A run that is owned here.
 pub(crate) struct Live {
     shared: Arc<Shared>,
-    run: RunId,
+    pub(crate) run: RunId,
     /// Rings when something has come into the run's inbox.
     pub(crate) bell: Arc<Notify>,
 }

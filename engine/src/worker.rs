@@ -6,13 +6,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use flowforge_core::{RunId, RunStatus, event::RunError};
 use futures::FutureExt;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     committer::{Delta, Guard, RunPatch},
     error::{Error, Result},
     owner::{self, Ended, Loaded, Owner},
     queue::{Bell, Hint, Limits, Priority, Receivers},
-    shared::Shared,
+    shared::{Live, Shared},
     store::{inbox::Message, runs::RunRow},
     sweeper,
 };
@@ -41,10 +42,9 @@ impl Worker {
         tokio::join!(queue, beat(&shared), sweeper::sweep(&shared));
     }
 
-    /// Begins nothing more. Whoever asked for a run that no commit has created yet is told that it was not accepted.
+    /// Begins nothing more.
     pub(crate) fn leave(&self) {
         self.shared.leaving.cancel();
-        self.shared.drop_prepared();
     }
 
     /// Says that someone wants a run to stop. That needs no room: one that is not owned is taken up at once.
@@ -55,7 +55,7 @@ impl Worker {
         }
         shared.queue.tell(Bell::Owner(run));
         if shared.config.works {
-            tokio::spawn(async move { own(&shared, run, None).await });
+            tokio::spawn(async move { own(&shared, run).await });
         } else {
             shared.queue.offer(Hint::Run(run), Priority::High);
         }
@@ -63,8 +63,11 @@ impl Worker {
 
     async fn take_up(self: Arc<Self>, hint: Hint) {
         match hint {
-            Hint::Run(run) => own(&self.shared, run, self.shared.take_prepared(run)).await,
-            Hint::Step(step) => lane::execute(&self.shared, step).await,
+            Hint::Run(run) => {
+                let _room = self.shared.room_at_last().await;
+                own(&self.shared, run).await;
+            }
+            Hint::Step(step) => lane::execute(&self.shared, step).boxed().await,
         }
     }
 }
@@ -85,17 +88,31 @@ async fn beat(shared: &Shared) {
     }
 }
 
-/// Drives a run to where its ownership ends, through every time it has to be read again. Nobody else in this process
-/// claims or drives it meanwhile.
-async fn own(shared: &Arc<Shared>, run: RunId, prepared: Option<Owner>) {
+/// Begins a run that is to be created here, in a task of its own. It needs no hint: nobody else knows of it yet, and a way
+/// through the queue would cost a tenth of what the whole run does.
+pub(crate) fn begin(shared: &Arc<Shared>, owner: Box<Owner>, room: OwnedSemaphorePermit) {
+    let Some(live) = shared.enlist(owner.id()) else { return };
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        drive(&shared, live, Some((owner, 0))).await;
+        drop(room);
+    });
+}
+
+/// Claims a run and drives it, unless that is done here already.
+async fn own(shared: &Arc<Shared>, run: RunId) {
     let Some(live) = shared.enlist(run) else { return };
-    let mut next = match prepared {
-        Some(owner) => Some((owner, 0)),
-        None => claim(shared, run, false).await.unwrap_or_else(|fault| {
-            tracing::warn!(%run, %fault, "the run could not be claimed; the sweeper will try again");
-            None
-        }),
-    };
+    let claimed = claim(shared, run, false).boxed().await.unwrap_or_else(|fault| {
+        tracing::warn!(%run, %fault, "the run could not be claimed; the sweeper will try again");
+        None
+    });
+    drive(shared, live, claimed).await;
+}
+
+/// Drives a run to where its ownership ends, through every time it has to be read again. Nobody else in this process
+/// claims or drives it meanwhile. What is rarely needed is boxed: every run pays for the size of this future.
+async fn drive(shared: &Arc<Shared>, live: Live, mut next: Option<(Box<Owner>, u32)>) {
+    let run = live.run;
     let mut parked = false;
     let mut line = None;
     while let Some((mut owner, crashes)) = next.take() {
@@ -106,29 +123,29 @@ async fn own(shared: &Arc<Shared>, run: RunId, prepared: Option<Owner>) {
         parked = matches!(ended, Ok(Ended::Parked));
         next = match ended {
             Ok(Ended::Over | Ended::Gone | Ended::Parked) => None,
-            Ok(Ended::Lost) => recover(shared, run, false).await,
+            Ok(Ended::Lost) => recover(shared, run, false).boxed().await,
             Ok(Ended::Unwritable) => {
                 let message = "the database does not take what the run has come to: it is too large, or of no kind it knows";
                 // When this is not written either, the sweeper finds the run, which comes to the same again.
-                let _ = fail(shared, run, epoch, "RUN_UNWRITABLE", message.to_owned()).await;
+                let _ = fail(shared, run, epoch, "RUN_UNWRITABLE", message.to_owned()).boxed().await;
                 None
             }
             Err(_) => {
                 tracing::error!(%run, "the owner of the run stopped on a fault in FlowForge itself; reading the run again");
-                recover(shared, run, true).await
+                recover(shared, run, true).boxed().await
             }
         };
     }
     drop(live);
     if let Some(key) = line {
-        call_next(shared, &key).await;
+        call_next(shared, &key).boxed().await;
     }
     if shared.is_leaving() {
         // What is handed back need not wait to be found.
         return shared.queue.offer(Hint::Run(run), Priority::High);
     }
     // A message may have come while the run was let go of.
-    if parked && shared.store.messages(run).await.is_ok_and(|messages| !messages.is_empty()) {
+    if parked && shared.store.messages(run).boxed().await.is_ok_and(|messages| !messages.is_empty()) {
         shared.call(run);
     }
 }
@@ -144,10 +161,12 @@ async fn call_next(shared: &Shared, key: &str) {
 
 /// Claims a run and reads it. An error leaves it unknown whether it was claimed: the sweeper finds what this worker owns
 /// and does not hold.
-async fn claim(shared: &Arc<Shared>, run: RunId, crashed: bool) -> Result<Option<(Owner, u32)>> {
+async fn claim(shared: &Arc<Shared>, run: RunId, crashed: bool) -> Result<Option<(Box<Owner>, u32)>> {
     if shared.is_leaving() || !shared.is_trusted() {
         return Ok(None);
     }
+    // Taken before asking: the heartbeat may lapse while the answer is on its way.
+    let lapses = shared.lapses();
     let claim = || shared.store.claim_run(run, shared.worker, shared.config.lease, crashed);
     let epoch = match claim().await? {
         Some(epoch) => Some(epoch),
@@ -155,7 +174,7 @@ async fn claim(shared: &Arc<Shared>, run: RunId, crashed: bool) -> Result<Option
         None => None,
     };
     match epoch {
-        Some(epoch) => load(shared, run, epoch).await,
+        Some(epoch) => load(shared, run, epoch, lapses).await,
         None => Ok(None),
     }
 }
@@ -170,7 +189,7 @@ async fn let_in(shared: &Shared, run: RunId) -> Result<bool> {
 
 /// Finds out what was written of a run that this worker owned, and goes on with it; `crashed` when losing track of it was the
 /// run's own doing.
-async fn recover(shared: &Arc<Shared>, run: RunId, mut crashed: bool) -> Option<(Owner, u32)> {
+async fn recover(shared: &Arc<Shared>, run: RunId, mut crashed: bool) -> Option<(Box<Owner>, u32)> {
     let mut wait = FIRST_WAIT;
     loop {
         tokio::select! {
@@ -189,13 +208,17 @@ async fn recover(shared: &Arc<Shared>, run: RunId, mut crashed: bool) -> Option<
     }
 }
 
-async fn load(shared: &Arc<Shared>, run: RunId, epoch: i64) -> Result<Option<(Owner, u32)>> {
-    match Loaded::read(shared, run).await {
-        Ok(loaded) if loaded.row.epoch == epoch => {
+async fn load(shared: &Arc<Shared>, run: RunId, epoch: i64, lapses: u64) -> Result<Option<(Box<Owner>, u32)>> {
+    let read = Loaded::read(shared, run).await;
+    // The rows are read one table after the other: they belong together only if nobody else was given the run meanwhile.
+    if shared.store.epoch_of(run).await? != Some(epoch) || !shared.is_trusted_since(lapses) {
+        return Ok(None);
+    }
+    match read {
+        Ok(loaded) => {
             let crashes = loaded.row.crashes;
-            Ok(Some((Owner::resume(shared.clone(), loaded), crashes)))
+            Ok(Some((Owner::resume(shared.clone(), loaded, lapses), crashes)))
         }
-        Ok(_) => Ok(None),
         Err(fault @ (Error::Invalid(_) | Error::Inconsistent { .. } | Error::NotFound(_))) => {
             // What this program cannot read must not be claimed for ever: it fails, and only it.
             let message = format!("the run cannot be read by this version of FlowForge: {fault}");

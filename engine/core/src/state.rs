@@ -89,6 +89,12 @@ impl StepState {
             (Self::Backoff { attempt: last, .. }, Event::StepStarted { attempt, .. }) if *attempt == last + 1 => {
                 Ok(Self::begun(*attempt))
             }
+            // The worker died with an attempt whose beginning was not recorded.
+            (Self::Backoff { attempt: last, .. }, Event::StepFailed { attempt, retry_at: None, error, .. })
+                if *attempt == last + 1 =>
+            {
+                Ok(Self::Failed { error: error.clone() })
+            }
             (Self::Waiting { attempt: now, until, awaiting }, Event::StepResumed { attempt, .. }) if now == attempt => {
                 Ok(Self::Running { attempt: *attempt, woken: *until, awaited: awaiting.clone() })
             }

@@ -26,7 +26,7 @@ const INSERT_RUN: &str = "INSERT INTO runs (id, workspace_id, workflow_id, versi
      cancel_requested_at, finished_at, priority, parent_run_id, parent_node, parent_attempt, parent_index, body, depth, origin_run_id, \
      concurrency_key, concurrency_limit, paused_at, signals, response) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
      1 + ?13, 0, ?14, ?15, ?16, ?17, 1 + ?18, 1 + ?19, 1 + ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, \
-     ?35, ?36, ?37) ON CONFLICT DO NOTHING RETURNING 1";
+     ?35, ?36, ?37) ON CONFLICT DO NOTHING";
 const UPDATE_RUN: &str = "UPDATE runs SET next_seq = next_seq + ?3, status = coalesce(?4, status), output = coalesce(?5, output), \
      error = coalesce(?6, error), wake_at = ?7, owner = CASE WHEN ?8 THEN NULL ELSE owner END, crashes = CASE WHEN ?9 THEN 0 ELSE crashes END, \
      started_seq = coalesce(next_seq + ?10, started_seq), started_at = coalesce(?11, started_at), cancel_seq = coalesce(next_seq + ?12, \
@@ -42,13 +42,18 @@ const UPSERT_STEP: &str = "INSERT INTO step_runs (run_id, node_id, item, attempt
      port = excluded.port, started_seq = coalesce(started_seq, excluded.started_seq), waiting_seq = coalesce(waiting_seq, \
      excluded.waiting_seq), finished_seq = excluded.finished_seq, started_at = coalesce(started_at, excluded.started_at), \
      finished_at = excluded.finished_at, wake_at = CASE WHEN excluded.status = 'failed' THEN excluded.wake_at ELSE coalesce(excluded.wake_at, wake_at) END";
+/// Epochs go on from dispatch to dispatch of one attempt, so that an old holder never passes for a new one: a time is larger than
+/// the one before plus the claims in between.
 const DISPATCH: &str = "INSERT INTO step_leases (run_id, node_id, item, attempt, owner, epoch, crashes, dispatched_at, claimed_at, \
-     concurrency_key, concurrency_limit) VALUES (?1, ?2, '', ?3, NULL, 0, 0, CAST(unixepoch('subsec') * 1000 AS INTEGER), NULL, ?4, ?5) ON CONFLICT DO NOTHING";
+     concurrency_key, concurrency_limit) VALUES (?1, ?2, '', ?3, NULL, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0, CAST(unixepoch('subsec') * 1000 AS INTEGER), NULL, ?4, ?5) ON CONFLICT DO NOTHING";
 const RECALL: &str = "DELETE FROM step_leases WHERE run_id = ?1 AND node_id = ?2 AND item = '' AND attempt = ?3";
 const INSERT_LOG: &str =
     "INSERT INTO step_logs (run_id, seq, node_id, item, attempt, stream, text, at) VALUES (?1, ?2, ?3, '', ?4, ?5, ?6, ?7)";
 const SEND: &str = "INSERT INTO run_inbox (id, run_id, kind, body, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 const CONSUME: &str = "DELETE FROM run_inbox WHERE id = ?1";
+
+/// The first number of a run's record.
+const FIRST: i64 = 1;
 
 /// Starts the thread.
 pub(super) fn spawn(path: &Path, orders: mpsc::Receiver<Order>, hints: Arc<Hints>) -> Result<()> {
@@ -247,8 +252,9 @@ impl<'c> Statements<'c> {
             patch.signals,
             patch.response,
         ];
-        let inserted: Option<i64> = self.insert_run.query_row(values, |row| row.get(0)).optional()?;
-        Ok(inserted)
+        // A RETURNING clause would cost as much as the insert: SQLite makes a trigger and a journal of it.
+        let inserted = self.insert_run.execute(values)?;
+        Ok((inserted == 1).then_some(FIRST))
     }
 
     fn update(&mut self, delta: &Delta, epoch: i64) -> rusqlite::Result<Option<i64>> {

@@ -36,6 +36,11 @@ pub(crate) fn storable(value: Value) -> Value {
     }
 }
 
+/// The value as JSON. Much faster than its `Display`, which goes through a formatter.
+pub(crate) fn json_text(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
+}
+
 /// A text as it can be kept.
 pub(crate) fn text(text: &str) -> String {
     text.replace(NUL, WRITTEN)

@@ -1,6 +1,6 @@
 //! The facts of a run since its last commit, gathered into rows. A pure fold: it decides nothing and does nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use flowforge_core::{
     Awaiting, Event, Graph, Run, RunId, RunStatus, StepIx, StepStatus, Timestamp,
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     committer::{Delta, Dispatch, Guard, Letter, LogWrite, RunPatch, StepWrite},
-    executor::Executed,
+    executor::{Executed, json_text},
 };
 
 /// The stream of what happened to the run itself.
@@ -36,7 +36,7 @@ struct Change {
     seqs: i64,
     patch: RunPatch,
     steps: Vec<StepWrite>,
-    by_step: HashMap<(StepIx, u32), usize>,
+    by_step: BTreeMap<(StepIx, u32), usize>,
     dispatch: Vec<Dispatch>,
     recall: Vec<(flowforge_core::NodeId, u32)>,
     logs: Vec<LogWrite>,
@@ -109,7 +109,7 @@ impl Draft {
             }
             Event::RunFinished { status, output, error } => {
                 self.delta.patch.status = Some(*status);
-                self.delta.patch.output = Some(output.to_string());
+                self.delta.patch.output = Some(json_text(output));
                 self.delta.patch.error = error.as_ref().map(|error| serde_json::json!(error).to_string());
                 self.delta.patch.finished = Some((self.seq(), now));
                 self.delta.patch.release = true;
@@ -126,7 +126,7 @@ impl Draft {
                 let seq = self.seq();
                 let row = self.row(graph, *step, 1, StepStatus::Completed);
                 (row.finished, row.finished_at) = (Some(seq), Some(now));
-                (row.port, row.output) = (Some(port.to_string()), Some(output.to_string()));
+                (row.port, row.output) = (Some(port.to_string()), Some(json_text(output)));
             }
             // The children's own rows say it; signals are written as what is left of them.
             Event::ChildStarted { .. }
@@ -141,7 +141,7 @@ impl Draft {
             }
             Event::StepCompleted { step, attempt, output, port } => {
                 // What came from outside was not executed.
-                let output = executed.map_or_else(|| Some(output.to_string()), |executed| executed.output_json.clone());
+                let output = executed.map_or_else(|| Some(json_text(output)), |executed| executed.output_json.clone());
                 if graph.step(*step).kind.spec.responds && self.delta.patch.response.is_none() {
                     self.delta.patch.response.clone_from(&output);
                 }
@@ -195,6 +195,7 @@ impl Draft {
     /// Adds that any worker may claim an attempt.
     pub(super) fn dispatch(&mut self, dispatch: Dispatch) {
         self.delta.touched = true;
+        self.delta.recall.retain(|(node, attempt)| *node != dispatch.node || *attempt != dispatch.attempt);
         self.delta.dispatch.push(dispatch);
     }
 
@@ -236,13 +237,14 @@ impl Draft {
         executed: Option<&Executed>,
     ) {
         self.write_begun(graph, step);
+        self.recall(graph, step, attempt);
         let slept = self.open.insert(step, (attempt, true)).is_some_and(|(_, slept)| slept);
         let seq = (!slept).then(|| self.seq());
         let row = self.row(graph, step, attempt, StepStatus::Waiting);
         row.waiting = seq.or(row.waiting);
         row.wake_at = until;
         row.awaiting = awaiting.map(|awaiting| json!(awaiting).to_string());
-        row.input = executed.and_then(|executed| executed.input.as_ref()).map(ToString::to_string);
+        row.input = executed.and_then(|executed| executed.input.as_ref()).map(json_text);
     }
 
     fn end(
@@ -262,18 +264,23 @@ impl Draft {
         self.write_begun(graph, step);
         self.open.remove(&step);
         self.effects |= !graph.step(step).is_pure();
-        if graph.step(step).lane() == Lane::Dispatched {
-            let node = graph.step(step).id.clone();
-            self.delta.dispatch.retain(|dispatched| dispatched.node != node || dispatched.attempt != attempt);
-            self.delta.recall.push((node, attempt));
-        }
+        self.recall(graph, step, attempt);
         self.delta.patch.progress = true;
         let seq = self.seq();
         let row = self.row(graph, step, attempt, status);
         row.finished = Some(seq);
         row.finished_at = Some(executed.map_or(now, |executed| executed.finished_at));
-        row.input = executed.and_then(|executed| executed.input.as_ref()).map(ToString::to_string);
+        row.input = executed.and_then(|executed| executed.input.as_ref()).map(json_text);
         row
+    }
+
+    /// Nobody may go on with a dispatched attempt, not even one who was just told to.
+    fn recall(&mut self, graph: &Graph, step: StepIx, attempt: u32) {
+        if graph.step(step).lane() == Lane::Dispatched {
+            let node = graph.step(step).id.clone();
+            self.delta.dispatch.retain(|dispatched| dispatched.node != node || dispatched.attempt != attempt);
+            self.delta.recall.push((node, attempt));
+        }
     }
 
     fn write_begun(&mut self, graph: &Graph, step: StepIx) {

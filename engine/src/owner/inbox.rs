@@ -7,18 +7,19 @@ use flowforge_core::{
     node::{NodeError, Outcome},
 };
 
+use futures::FutureExt;
 use serde_json::json;
 
 use super::Owner;
 use crate::{
     error::Result,
-    executor::Executed,
+    executor::{Executed, json_text},
     store::inbox::{Decision, Message, Report},
 };
 
 impl Owner {
     pub(super) async fn read_inbox(&mut self) -> Result<()> {
-        for (id, message) in self.shared.store.messages(self.id).await? {
+        for (id, message) in self.shared.store.messages(self.id).boxed().await? {
             if !self.read.insert(id) {
                 continue;
             }
@@ -54,15 +55,19 @@ impl Owner {
     fn take_report(&mut self, report: Report) {
         let Some(step) = self.compiled.graph.find(&report.node) else { return };
         // A step that slept in its lane is called again by its timer; its report comes from the call.
-        if matches!(self.run.state(step), StepState::Waiting { awaiting: None, .. }) {
-            self.apply(Input::Wake, None);
+        // That it was called proves that its time had come, whatever the clock says here.
+        if let StepState::Waiting { awaiting: None, until: Some(until), attempt } = self.run.state(step)
+            && *attempt == report.attempt
+        {
+            let then = (*until).max(self.shared.clock.now());
+            self.apply_at(Input::Wake, None, then);
         }
         let mut result = report.answer.into_result();
         if let Ok(outcome) = &mut result {
             self.freeze(step, outcome);
         }
         let output_json = match &result {
-            Ok(Outcome::Done(output)) => Some(output.value.to_string()),
+            Ok(Outcome::Done(output)) => Some(json_text(&output.value)),
             _ => None,
         };
         let executed = Executed {

@@ -57,13 +57,18 @@ impl Owner {
 
     /// Tells the planner, adds its facts to the draft and obeys the commands that they demand.
     pub(super) fn apply(&mut self, input: Input, executed: Option<&Executed>) {
-        let now = self.shared.clock.now();
+        self.apply_at(input, executed, self.shared.clock.now());
+    }
+
+    /// The same at a time that the input itself proves to have come.
+    pub(super) fn apply_at(&mut self, input: Input, executed: Option<&Executed>, now: Timestamp) {
         let signals = self.run.signals().len();
         let facts = match self.run.step(input, now) {
             Ok(facts) => facts,
             Err(Rejected::StaleAttempt | Rejected::Finished) => return,
             Err(rejected) => return tracing::debug!(run = %self.id, %rejected, "an input changed nothing"),
         };
+        self.moved_at = clock::monotonic();
         for fact in &facts {
             let about = executed.filter(|executed| fact.step() == Some(executed.step));
             self.draft.record(&self.compiled.graph, fact, about, now);
@@ -79,7 +84,6 @@ impl Owner {
 
     /// Keeps the record that is handed to those who wait for the run, and tells other runs what they have to know.
     fn note(&mut self, fact: &Event, now: Timestamp) {
-        self.moved_at = clock::monotonic();
         match fact {
             Event::RunPaused => self.record.paused_at = Some(now),
             Event::RunResumed => self.record.paused_at = None,
@@ -140,7 +144,8 @@ impl Owner {
             return self.after_draft.push(Begin::Hint(self.step_ref(step, attempt)));
         }
         let effects_uncommitted = self.draft.has_effects() || self.commit.as_ref().is_some_and(|commit| commit.has_effects);
-        let pure = (spec.is_pure() || gathers) && !effects_uncommitted && !self.suspect;
+        let apart = self.shared.config.commit_each_step && self.trigger != Some(step);
+        let pure = (spec.is_pure() || gathers) && !effects_uncommitted && !self.suspect && !apart;
         self.begin_or_wait(Begin::Attempt { step, attempt }, replayed || pure);
     }
 

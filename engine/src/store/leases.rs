@@ -71,6 +71,11 @@ impl Store {
         Ok(Epoch::find_by_statement(statement).one(&self.write).await?.map(|row| row.epoch))
     }
 
+    /// The epoch under which a run is owned now; nothing when it has ended or does not exist.
+    pub(crate) async fn epoch_of(&self, run: RunId) -> Result<Option<i64>> {
+        self.epoch("SELECT epoch FROM runs WHERE id = $1 AND finished_at IS NULL".to_owned(), [run.uuid().into()]).await
+    }
+
     /// Claims a dispatched step that nobody else alive executes. One that this worker holds already is one that it lost
     /// track of. A step with a limit is claimed when fewer than that are executed by living workers.
     pub(crate) async fn claim_step(&self, step: &StepRef, worker: WorkerId, lease: Duration) -> Result<Option<StepLease>> {

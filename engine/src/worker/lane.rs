@@ -39,8 +39,10 @@ pub(super) async fn execute(shared: &Arc<Shared>, step: StepRef) {
         return;
     }
     let Some(live) = shared.enlist_step(&step) else { return };
+    // Taken before asking: the heartbeat may lapse while the answer is on its way.
+    let lapses = shared.lapses();
     match shared.store.claim_step(&step, shared.worker, shared.config.lease).await {
-        Ok(Some(lease)) => claimed(shared, &step, lease, live).await,
+        Ok(Some(lease)) => claimed(shared, &step, Claim { lease, lapses }, live).await,
         Ok(None) => {}
         Err(fault) => {
             tracing::warn!(run = %step.run, node = %step.node, %fault, "the step could not be claimed; the sweeper will try again")
@@ -48,12 +50,19 @@ pub(super) async fn execute(shared: &Arc<Shared>, step: StepRef) {
     }
 }
 
-async fn claimed(shared: &Arc<Shared>, step: &StepRef, lease: StepLease, live: LiveStep) {
+/// A step that was claimed.
+struct Claim {
+    lease: StepLease,
+    /// The lapses of this worker's heartbeat before it asked for the step.
+    lapses: u64,
+}
+
+async fn claimed(shared: &Arc<Shared>, step: &StepRef, claim: Claim, live: LiveStep) {
     let execution = live.execution.clone();
-    let _ = execution.epoch.set(lease.epoch);
-    let (epoch, key) = (lease.epoch, lease.key.clone());
+    let (epoch, key) = (claim.lease.epoch, claim.lease.key.clone());
+    let _ = execution.epoch.set(epoch);
     let work = async {
-        match attempt(shared, step, lease).await {
+        match attempt(shared, step, claim).await {
             Ok(Some(report)) => {
                 send(shared, step, epoch, report).await;
                 // Its owner may dispatch it again at once.
@@ -95,8 +104,7 @@ async fn call_next(shared: &Shared, key: &str) {
 }
 
 /// Makes the attempt; nothing when the process leaves before it has ended.
-async fn attempt(shared: &Arc<Shared>, step: &StepRef, lease: StepLease) -> Result<Option<Report>> {
-    let lapses = shared.lapses();
+async fn attempt(shared: &Arc<Shared>, step: &StepRef, Claim { lease, lapses }: Claim) -> Result<Option<Report>> {
     let loaded = Loaded::read(shared, step.run).await?;
     let graph = &loaded.compiled.graph;
     let ix = graph.find(&step.node).ok_or(Error::NotFound("node"))?;

@@ -37,7 +37,7 @@ impl Run {
                 let fact = self.report(step, attempt, result, now)?;
                 Ok(self.cancel_children(step, attempt).into_iter().chain([fact]).collect())
             }
-            Input::TakenOver { crashes } => Ok(self.taken_over(crashes)),
+            Input::TakenOver { crashes } => Ok(self.taken_over(crashes, now)),
             Input::Decide { step, attempt, verdict, output } => self.decided(step, attempt, verdict, output),
             Input::ChildEnded { step, attempt, index, failed } => self.child_ended(step, attempt, index, failed),
             Input::Wake if self.paused => Ok(vec![]),
@@ -93,7 +93,7 @@ impl Run {
     }
 
     /// Steps that were under way when owners died again and again are given up: one of them kills its worker.
-    fn taken_over(&self, crashes: u32) -> Vec<Event> {
+    fn taken_over(&self, crashes: u32, now: Timestamp) -> Vec<Event> {
         if crashes < CRASH_LIMIT {
             return Vec::new();
         }
@@ -112,7 +112,15 @@ impl Run {
         });
         // Their beginning was not recorded, and is not now: it would demand that they be executed once more.
         let ready = self.ready.iter().filter(is_inline).filter(|step| self.taken[step.index()]).map(|step| failed(*step, 1));
-        running.chain(ready).collect()
+        // Nor was it recorded that a sleeper was called again, or that another attempt began: it was if its time had come.
+        let due = self.timers.iter().take_while(|(at, _)| *at <= now && !self.paused).map(|(_, step)| step);
+        let called = due.filter(is_inline).filter_map(|step| match &self.steps[step.index()] {
+            StepState::Waiting { awaiting: Some(awaiting), .. } if matches!(**awaiting, Awaiting::Children(_)) => None,
+            StepState::Waiting { attempt, .. } => Some(failed(*step, *attempt)),
+            StepState::Backoff { attempt, .. } => Some(failed(*step, attempt + 1)),
+            _ => None,
+        });
+        running.chain(ready).chain(called).collect()
     }
 
     fn woken(&self, step: StepIx) -> Vec<Event> {
