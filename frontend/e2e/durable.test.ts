@@ -325,7 +325,7 @@ test('on a phone a decision is made, and none of the pages scrolls sideways', as
     await page.goto(`/runs/${id}?step=ask`)
     await page.getByRole('article').waitFor()
     await fits()
-    await page.getByRole('button', { name: 'Approve' }).tap()
+    await page.getByRole('button', { name: 'Approve', exact: true }).tap()
     await status(page, 'completed')
   })
 })

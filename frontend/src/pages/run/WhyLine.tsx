@@ -48,7 +48,8 @@ const acts: Partial<Record<Reason['kind'], string>> = {
 
 /** One sentence that says why the run stands where it stands. */
 export function WhyLine({ runId, moment, now, nameOf, onShow }: Props) {
-  const { data } = useQuery(whyQuery(runId, moment))
+  const { data, error } = useQuery(whyQuery(runId, moment))
+  if (!data && error) return null
   if (!data || data.reason.kind === 'finished') return <div className="why" />
   const { kind } = data.reason
   const { text, tone, nodeId } = sentenceOf(data.reason, now, nameOf)
