@@ -164,7 +164,12 @@ fn of_attempt(row: &AttemptRecord) -> Vec<FeedEvent> {
     };
     [
         event(row.seqs.started, "step_started", row.started_at, json!({})),
-        event(row.seqs.waiting, "step_waiting", row.started_at, json!({ "wake_at": row.wake_at, "awaiting": row.awaiting_shown() })),
+        event(
+            row.seqs.waiting,
+            "step_waiting",
+            row.started_at,
+            json!({ "wake_at": row.wake_at, "awaiting": row.awaiting_shown() }),
+        ),
         event(row.seqs.finished, kind, row.finished_at, data),
     ]
     .into_iter()

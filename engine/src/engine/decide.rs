@@ -114,11 +114,14 @@ impl Engine {
             let message = format!("`{}` is not among those who may decide this", new.by);
             return Err(Error::Denied { code: "not_an_approver", message });
         }
-        if open.status != StepStatus::Waiting {
+        if has_verdict(open) {
             return Err(decided(open));
         }
         if self.shared.store.run(workspace, run).await?.status.is_terminal() {
             return Err(Error::Rejected(Rejected::Finished));
+        }
+        if open.status != StepStatus::Waiting {
+            return Err(decided(open));
         }
         if asked.digest != new.digest {
             let message = "what the step asks is not what was shown; look at it again".to_owned();
@@ -150,6 +153,10 @@ impl Engine {
             let _ = tokio::time::timeout(LOOK, rung).await;
         }
     }
+}
+
+fn has_verdict(attempt: &AttemptRecord) -> bool {
+    attempt.output.as_ref().is_some_and(|output| output["decision"].is_string())
 }
 
 fn decided(attempt: &AttemptRecord) -> Error {

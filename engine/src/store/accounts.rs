@@ -105,6 +105,13 @@ pub struct Profile {
     pub workspace: String,
 }
 
+/// What a workspace is set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkspaceSettings {
+    /// How many days runs are kept after their end; for ever when absent.
+    pub retention_days: Option<u32>,
+}
+
 /// A sign-in to be recorded.
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -229,6 +236,26 @@ impl Store {
         Ok(Profile { email: user.email, workspace: workspace.ok_or(Error::NotFound("workspace"))?.name })
     }
 
+    /// What a workspace is set to.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such workspace.
+    pub async fn workspace_settings(&self, workspace: WorkspaceId) -> Result<WorkspaceSettings> {
+        let row = workspace::Entity::find_by_id(workspace.uuid()).one(&self.write).await?.ok_or(Error::NotFound("workspace"))?;
+        Ok(WorkspaceSettings { retention_days: row.retention_days.map(i32::cast_unsigned) })
+    }
+
+    /// Changes what a workspace is set to.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn set_workspace_settings(&self, workspace: WorkspaceId, settings: WorkspaceSettings) -> Result<()> {
+        let days = settings.retention_days.map(u32::cast_signed);
+        let update = workspace::Entity::update_many().col_expr(workspace::Column::RetentionDays, Expr::value(days));
+        update.filter(workspace::Column::Id.eq(workspace.uuid())).exec(&self.write).await?;
+        Ok(())
+    }
+
     /// Records a sign-in.
     ///
     /// # Errors
@@ -338,7 +365,7 @@ async fn lock_users(tx: &DatabaseTransaction) -> Result<()> {
 }
 
 async fn insert_workspace(tx: &DatabaseTransaction, name: String, at: Timestamp) -> Result<WorkspaceId> {
-    let row = workspace::Model { id: clock::new_uuid(), name, created_at: at.0 };
+    let row = workspace::Model { id: clock::new_uuid(), name, created_at: at.0, retention_days: None };
     let id = WorkspaceId::new(row.id);
     workspace::Entity::insert(workspace::ActiveModel::from(row)).exec_without_returning(tx).await?;
     Ok(id)

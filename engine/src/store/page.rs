@@ -7,7 +7,7 @@ use uuid::Uuid;
 pub struct PageRequest {
     /// The most items to return, 1 to 200.
     pub limit: u64,
-    /// Only items older than this one.
+    /// Only items after this one in the list's order: older ones, unless the list says otherwise.
     pub before: Option<Uuid>,
 }
 

@@ -12,6 +12,7 @@ pub(in crate::store) mod workspace {
         pub id: Uuid,
         pub name: String,
         pub created_at: i64,
+        pub retention_days: Option<i32>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
