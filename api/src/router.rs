@@ -29,7 +29,7 @@ use crate::{
     error::{ApiError, GraphProblem},
     extract::BODY_LIMIT,
     request_id,
-    routes::{auth, docs, events, health, node_types, runs, steps, versions, workflows},
+    routes::{approvals, auth, docs, events, health, node_types, runs, signals, steps, versions, workflows, workspace},
     security,
 };
 
@@ -82,10 +82,16 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::cancel))
+        .routes(routes!(runs::pause))
+        .routes(routes!(runs::resume))
+        .routes(routes!(signals::send))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::decide))
         .routes(routes!(steps::list))
         .routes(routes!(steps::logs))
         .routes(routes!(events::stream))
-        .routes(routes!(node_types::list));
+        .routes(routes!(node_types::list))
+        .routes(routes!(workspace::show, workspace::update));
     OpenApiRouter::with_openapi(Document::openapi())
         .nest("/api/v1", api)
         .routes(routes!(health::live))

@@ -1,14 +1,17 @@
 //! Handlers, one file per resource; the table of all routes is `router`.
 
+pub(crate) mod approvals;
 pub(crate) mod auth;
 pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod node_types;
 pub(crate) mod runs;
+pub(crate) mod signals;
 pub(crate) mod steps;
 pub(crate) mod versions;
 pub(crate) mod workflows;
+pub(crate) mod workspace;
 
 use serde::Serialize;
 use utoipa::ToSchema;

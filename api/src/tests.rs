@@ -2,13 +2,17 @@
 //! `FLOWFORGE_TEST_POSTGRES` names a server, on PostgreSQL.
 
 mod accounts;
+mod approvals;
+mod children;
 mod files;
 mod openapi;
 mod problems;
 mod runs;
 mod sessions;
+mod waits;
 mod walls;
 mod workflows;
+mod workspace;
 
 use axum::{
     Router,
@@ -165,8 +169,36 @@ impl Forge {
 
     /// A workflow of one constant, saved by the owner.
     async fn workflow(&self, name: &str) -> String {
-        let saved = self.post("/api/v1/workflows", json!({"name": name, "graph": constant(1)})).await;
+        self.save(name, constant(1)).await
+    }
+
+    /// A workflow, saved by the owner.
+    async fn save(&self, name: &str, graph: Value) -> String {
+        let saved = self.post("/api/v1/workflows", json!({"name": name, "graph": graph})).await;
         saved.expect(201)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A run that was started and not waited for.
+    async fn launch(&self, workflow: &str, input: Value) -> String {
+        let run = self.post(&format!("/api/v1/workflows/{workflow}/runs"), json!({"input": input})).await.expect(201);
+        run["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The answer to a question once it fits: nothing rings when the answer is about to change.
+    async fn until(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..600 {
+            let body = self.get(path).await.expect(200);
+            if fits(&body) {
+                return body;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("{path} does not come to what is expected: {:#}", self.get(path).await.body)
+    }
+
+    /// The run, once it has ended.
+    async fn end_of(&self, run: &str) -> Value {
+        self.until(&format!("/api/v1/runs/{run}"), |run| !run["finished_at"].is_null()).await
     }
 
     /// The access token of somebody else, in a workspace of their own or in the owner's.
@@ -176,10 +208,15 @@ impl Forge {
             self.get("/api/v1/auth/profile").await.expect(200)["workspace"]["id"].as_str().unwrap().parse::<WorkspaceId>();
         let workspace = if in_owner_s { owner_s.unwrap().uuid() } else { own };
         let place = &self.place;
-        place.sql(&format!("INSERT INTO users VALUES ({}, '{user}@x.org', '', 0, 0, NULL)", quoted(place, user))).await;
-        place.sql(&format!("INSERT INTO workspaces VALUES ({}, 'Other', 0)", quoted(place, own))).await;
+        place
+            .sql(&format!(
+                "INSERT INTO users (id, email, password_hash, token_version, created_at) VALUES ({}, '{user}@x.org', '', 0, 0)",
+                quoted(place, user)
+            ))
+            .await;
+        place.sql(&format!("INSERT INTO workspaces (id, name, created_at) VALUES ({}, 'Other', 0)", quoted(place, own))).await;
         let ids = format!("{}, {}", quoted(place, workspace), quoted(place, user));
-        place.sql(&format!("INSERT INTO memberships VALUES ({ids}, '{role}')")).await;
+        place.sql(&format!("INSERT INTO memberships (workspace_id, user_id, role) VALUES ({ids}, '{role}')")).await;
         let (user, workspace) = (UserId::new(user), WorkspaceId::new(workspace));
         let member = Member { user, workspace, role, token_version: 0 };
         self.app.auth.open(member).await.unwrap().access_token
@@ -220,6 +257,18 @@ fn constant(value: impl Into<Value>) -> Value {
         "nodes": [{"id": "start", "type": "trigger.manual"}, {"id": "answer", "type": "set", "params": {"value": value.into()}}],
         "edges": [{"source": "start", "target": "answer"}],
     })
+}
+
+/// A graph of nodes that follow each other, each `[id, type, params]` with what else it has.
+fn chain(nodes: Value) -> Value {
+    let nodes = nodes.as_array().unwrap();
+    let node = |node: &Value| {
+        let mut made = json!({"id": node[0], "type": node[1], "params": node[2]});
+        made.as_object_mut().unwrap().extend(node[3].as_object().cloned().unwrap_or_default());
+        made
+    };
+    let edges: Vec<_> = nodes.windows(2).map(|pair| json!({"source": pair[0][0], "target": pair[1][0]})).collect();
+    json!({"nodes": nodes.iter().map(node).collect::<Vec<_>>(), "edges": edges})
 }
 
 /// A UUID as each database writes it.

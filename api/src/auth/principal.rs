@@ -52,3 +52,19 @@ impl FromRequestParts<App> for Editor {
         Err(ApiError::forbidden("forbidden", detail))
     }
 }
+
+/// A person to whom the workspace belongs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner(pub Principal);
+
+impl FromRequestParts<App> for Owner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let principal = Principal::from_request_parts(parts, app).await?;
+        if principal.role == Role::Owner {
+            return Ok(Self(principal));
+        }
+        Err(ApiError::forbidden("forbidden", format!("only an owner may change this; your role is {}", principal.role)))
+    }
+}

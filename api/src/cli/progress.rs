@@ -89,6 +89,7 @@ mod tests {
             started_at: times.map(|(started, _)| Timestamp(started)),
             finished_at: times.map(|(_, finished)| Timestamp(finished)),
             wake_at: None,
+            awaiting: None,
             seqs: Default::default(),
             effect_key: String::new(),
         }

@@ -29,6 +29,14 @@ pub(crate) struct NodeType<'a> {
     icon: &'a str,
     /// The output ports; an edge without a port leaves by the first one. Every kind has the port `error` beside them.
     ports: &'a [&'static str],
+    /// An array parameter whose objects' `port` fields are further output ports, for example `cases`.
+    #[schema(required = true)]
+    ports_from: Option<&'a str>,
+    /// A parameter that holds a graph of its own, for example `body`.
+    #[schema(required = true)]
+    body: Option<&'a str>,
+    /// Whether its output answers whoever started the run: `{status, headers, body}`. It has no place inside a `body`.
+    responds: bool,
     /// No effect, and the same output for the same input.
     pure: bool,
     /// `inline` or `dispatched`.
@@ -63,6 +71,9 @@ fn node_type(kind: &Kind) -> NodeType<'_> {
         group: kind.spec.group,
         icon: kind.spec.icon,
         ports: kind.spec.ports,
+        ports_from: kind.spec.ports_from,
+        body: kind.spec.body,
+        responds: kind.spec.responds,
         pure: kind.spec.pure,
         lane: kind.spec.lane,
         trigger: kind.spec.is_trigger(),

@@ -1,4 +1,4 @@
-//! Runs: starting, watching, cancelling.
+//! Runs: starting, watching, pausing, cancelling.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flowforge_core::{Priority, RunId, WorkflowId, event::RunError as Cause};
-use flowforge_engine::{Dedupe, NewRun, RunRecord, Started, store::runs::RunFilter};
+use flowforge_core::{NodeId, Priority, RunId, WorkflowId, event::RunError as Cause};
+use flowforge_engine::{Dedupe, NewRun, Parent, RunRecord, Started, store::runs::RunFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -46,8 +46,19 @@ pub(crate) struct RunSummary {
     /// Why it failed.
     #[schema(required = true, value_type = Option<RunError>)]
     error: Option<Cause>,
-    /// What began it: `manual`, `api`, `webhook` or `schedule`.
+    /// What began it: `manual`, `api`, `webhook`, `schedule`, `step` or `failure`.
     trigger: String,
+    /// How urgent it is: `high`, `normal` or `low`.
+    #[schema(value_type = String, example = "normal")]
+    priority: Priority,
+    /// The step that it was started for.
+    #[schema(required = true)]
+    parent: Option<RunParent>,
+    /// How many runs stand above it.
+    depth: u32,
+    /// The run that this one repeats.
+    #[schema(required = true)]
+    origin_run_id: Option<String>,
     /// When it was accepted.
     created_at: String,
     /// When a worker began it.
@@ -59,6 +70,22 @@ pub(crate) struct RunSummary {
     /// When someone asked to cancel it.
     #[schema(required = true)]
     cancel_requested_at: Option<String>,
+    /// Since when it is paused.
+    #[schema(required = true)]
+    paused_at: Option<String>,
+}
+
+/// The step that a run was started for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunParent {
+    /// Its run.
+    run_id: String,
+    /// Its node.
+    node_id: String,
+    /// Its attempt.
+    attempt: u32,
+    /// Which item of its list, from 0.
+    index: u32,
 }
 
 /// A run.
@@ -73,6 +100,9 @@ pub(crate) struct Run {
     /// What it put out; null until it has completed.
     #[schema(required = true, value_type = Value)]
     output: Option<Arc<Value>>,
+    /// What a step has answered whoever started it: `{status, headers, body}`; null until one has.
+    #[schema(required = true, value_type = Value)]
+    response: Option<Arc<Value>>,
 }
 
 /// Why a run failed.
@@ -105,7 +135,7 @@ pub(crate) struct StartRun {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WaitQuery {
-    /// Answer when the run has ended, or after so many seconds: 0 to 60.
+    /// Answer when the run has ended, when one of its steps has answered, or after so many seconds: 0 to 60.
     wait: Option<u64>,
 }
 
@@ -117,6 +147,11 @@ pub(crate) struct RunQuery {
     workflow_id: Option<String>,
     /// Only those that stand here.
     status: Option<String>,
+    /// Only those that were started for steps of this run, in the order of their items; without it, only those that no step has
+    /// started.
+    parent: Option<String>,
+    /// Only those that were started for this node of the parent.
+    node: Option<String>,
     /// How many at most, 1 to 200; 50 without it.
     limit: Option<u64>,
     /// The `next_cursor` of the list before.
@@ -160,15 +195,19 @@ pub(crate) async fn start(
     Ok((status, with_name(&app, record).await?).into_response())
 }
 
-/// Lists runs, newest first.
+/// Lists runs, newest first; those of a run's steps in the order of their items.
 #[utoipa::path(get, path = "/runs", operation_id = "list_runs", tag = "runs", params(RunQuery), responses((status = 200, body = List<RunSummary>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     who: Principal,
     Params(query): Params<RunQuery>,
 ) -> Result<Json<List<RunSummary>>> {
-    let workflow = read(query.workflow_id, "workflow_id")?;
-    let filter = RunFilter { workflow, status: read(query.status, "status")?, ..RunFilter::default() };
+    let (workflow, status) = (read(query.workflow_id, "workflow_id")?, read(query.status, "status")?);
+    let node = query.node.filter(|node| !node.is_empty()).map(NodeId::new);
+    let filter = RunFilter { workflow, status, parent: read(query.parent, "parent")?, node };
+    if filter.node.is_some() && filter.parent.is_none() {
+        return Err(ApiError::bad_request("invalid_parameter", "`node` needs the `parent` whose node it is"));
+    }
     let found = app.store().runs(who.workspace, filter, page(query.limit, query.cursor.as_deref())?).await?;
     let ids: Vec<_> = found.items.iter().map(|run| run.workflow).collect();
     let names: HashMap<_, Arc<str>> =
@@ -200,7 +239,31 @@ pub(crate) async fn cancel(State(app): State<App>, Editor(who): Editor, Ids(id):
     Ok((StatusCode::ACCEPTED, with_name(&app, record).await?).into_response())
 }
 
-/// The run when it has ended, when the time is over, or when the server is about to stop.
+/// Asks a run to begin nothing more until it is resumed. What is under way goes on.
+#[utoipa::path(post, path = "/runs/{id}/pause", operation_id = "pause_run", tag = "runs", params(("id" = String, Path)), responses(
+    (status = 202, body = Run),
+    (status = 404, body = ProblemBody<'_>),
+    (status = 409, description = "the run has ended", body = ProblemBody<'_>),
+))]
+pub(crate) async fn pause(State(app): State<App>, Editor(who): Editor, Ids(id): Ids<RunId>) -> Result<Response> {
+    let mut record = app.engine.pause(who.workspace, id).await?;
+    record.paused_at.get_or_insert(app.engine.clock().now());
+    Ok((StatusCode::ACCEPTED, with_name(&app, record).await?).into_response())
+}
+
+/// Asks a paused run to go on.
+#[utoipa::path(post, path = "/runs/{id}/resume", operation_id = "resume_run", tag = "runs", params(("id" = String, Path)), responses(
+    (status = 202, body = Run),
+    (status = 404, body = ProblemBody<'_>),
+    (status = 409, description = "the run has ended", body = ProblemBody<'_>),
+))]
+pub(crate) async fn resume(State(app): State<App>, Editor(who): Editor, Ids(id): Ids<RunId>) -> Result<Response> {
+    let mut record = app.engine.resume(who.workspace, id).await?;
+    record.paused_at = None;
+    Ok((StatusCode::ACCEPTED, with_name(&app, record).await?).into_response())
+}
+
+/// The run when it has ended or answered, when the time is over, or when the server is about to stop.
 async fn ended(app: &App, started: Started, limit: Duration) -> Result<RunRecord> {
     let (workspace, run) = (started.record.workspace, started.record.id);
     tokio::select! {
@@ -209,13 +272,18 @@ async fn ended(app: &App, started: Started, limit: Duration) -> Result<RunRecord
     }
 }
 
-async fn with_name(app: &App, record: RunRecord) -> Result<Json<Run>> {
+/// The run as the API shows it.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn with_name(app: &App, record: RunRecord) -> Result<Json<Run>> {
     let name = app.names.get(app.store(), record.workspace, record.workflow, app.engine.clock().now()).await?;
     Ok(Json(run(record, name)))
 }
 
 fn run(record: RunRecord, workflow_name: Arc<str>) -> Run {
-    Run { summary: summary(&record, workflow_name), input: record.input, output: record.output }
+    let summary = summary(&record, workflow_name);
+    Run { summary, input: record.input, output: record.output, response: record.response }
 }
 
 fn summary(record: &RunRecord, workflow_name: Arc<str>) -> RunSummary {
@@ -227,11 +295,21 @@ fn summary(record: &RunRecord, workflow_name: Arc<str>) -> RunSummary {
         status: record.status.as_str(),
         error: record.error.clone(),
         trigger: record.trigger.to_string(),
+        priority: record.priority,
+        parent: record.parent.as_ref().map(parent),
+        depth: record.depth,
+        origin_run_id: record.origin.map(|run| run.to_string()),
         created_at: iso(record.created_at),
         started_at: record.started_at.map(iso),
         finished_at: record.finished_at.map(iso),
         cancel_requested_at: record.cancel_requested_at.map(iso),
+        paused_at: record.paused_at.map(iso),
     }
+}
+
+fn parent(parent: &Parent) -> RunParent {
+    let Parent { run, node, attempt, index } = parent;
+    RunParent { run_id: run.to_string(), node_id: node.to_string(), attempt: *attempt, index: *index }
 }
 
 fn wait_limit(seconds: Option<u64>) -> Result<Duration> {

@@ -1,8 +1,10 @@
 //! What happened inside a run: attempts and their log lines.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use flowforge_core::{NodeId, RunId, node::NodeError};
-use flowforge_engine::{AttemptRecord, LogRecord};
+use flowforge_engine::{AttemptRecord, LogRecord, store::runs::ChildCount};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -50,6 +52,12 @@ pub(crate) struct Step {
     /// When it is woken, or when the next attempt begins.
     #[schema(required = true)]
     wake_at: Option<String>,
+    /// What it waits for, or has waited for, beside the time: `{kind: "signal", name}`, `{kind: "approval", title, details,
+    /// approvers}`, or `{kind: "children", total, source, max_parallel, on_item_error, open, ended}`.
+    #[schema(required = true)]
+    awaiting: Option<Value>,
+    /// Whether it was taken over from the run that this one repeats, instead of being executed.
+    kept: bool,
     /// What its effects carry as `Idempotency-Key`.
     effect_key: String,
 }
@@ -107,7 +115,10 @@ pub(crate) struct LogQuery {
 ))]
 pub(crate) async fn list(State(app): State<App>, who: Principal, Ids(id): Ids<RunId>) -> Result<Json<List<Step>>> {
     let attempts = app.store().steps(who.workspace, id).await?;
-    Ok(Json(List { items: attempts.into_iter().map(step).collect(), next_cursor: None }))
+    let has_children =
+        attempts.iter().any(|attempt| attempt.awaiting.as_ref().is_some_and(|awaiting| awaiting["kind"] == "children"));
+    let counts = if has_children { app.store().child_counts(id).await? } else { BTreeMap::new() };
+    Ok(Json(List { items: attempts.into_iter().map(|attempt| step(attempt, &counts)).collect(), next_cursor: None }))
 }
 
 /// Lists the log lines of a run. `next_cursor` is what to pass as `after` when there may be more.
@@ -128,8 +139,10 @@ pub(crate) async fn logs(
     Ok(Json(List { items: lines.into_iter().map(log_line).collect(), next_cursor }))
 }
 
-fn step(record: AttemptRecord) -> Step {
+fn step(record: AttemptRecord, counts: &Counts) -> Step {
     Step {
+        awaiting: awaiting(&record, counts),
+        kept: record.is_kept(),
         node_id: record.node.to_string(),
         item: record.item,
         attempt: record.attempt,
@@ -144,6 +157,19 @@ fn step(record: AttemptRecord) -> Step {
         wake_at: record.wake_at.map(iso),
         effect_key: record.effect_key,
     }
+}
+
+/// How many runs each attempt has started, by node and attempt.
+type Counts = BTreeMap<(NodeId, u32), ChildCount>;
+
+fn awaiting(record: &AttemptRecord, counts: &Counts) -> Option<Value> {
+    let mut shown = record.awaiting_shown()?;
+    if shown["kind"] == "children" {
+        let ChildCount { open, ended } = counts.get(&(record.node.clone(), record.attempt)).copied().unwrap_or_default();
+        shown["open"] = open.into();
+        shown["ended"] = ended.into();
+    }
+    Some(shown)
 }
 
 fn step_error(error: NodeError) -> StepError {

@@ -33,7 +33,7 @@ fn routes() -> Vec<(Method, String)> {
 
 fn filled(path: &str, workflow: &str, run: &str) -> String {
     let id = if path.contains("/runs/{id}") { run } else { workflow };
-    path.replace("{id}", id).replace("{n}", "1")
+    path.replace("{id}", id).replace("{n}", "1").replace("{node_id}", "ask").replace("{name}", "go")
 }
 
 /// A body that each route would accept, so that only the right decides.
@@ -42,6 +42,7 @@ fn body(path: &str) -> Value {
         "workflows" => json!({"name": "x", "graph": constant(1)}),
         "versions" => json!({"graph": constant(1), "base_version": 1}),
         "publish" => json!({"version": 1}),
+        "{node_id}" => json!({"decision": "approved", "digest": ""}),
         "validate" => json!({"graph": constant(1)}),
         _ => json!({}),
     }

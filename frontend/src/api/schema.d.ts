@@ -1,6 +1,48 @@
 // Written by `npm run gen` from the server's OpenAPI document; not edited by hand.
 
 export interface paths {
+    "/api/v1/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the decisions that steps of the workspace wait for, those of the newest runs first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The `next_cursor` of the list before. */
+                    cursor?: string;
+                    /** @description How many at most, 1 to 200; 50 without it. */
+                    limit?: number;
+                    /** @description `waiting`, which is also meant without it. */
+                    status?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_Approval"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -304,7 +346,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists runs, newest first. */
+        /** Lists runs, newest first; those of a run's steps in the order of their items. */
         get: {
             parameters: {
                 query?: {
@@ -312,6 +354,13 @@ export interface paths {
                     cursor?: string;
                     /** @description How many at most, 1 to 200; 50 without it. */
                     limit?: number;
+                    /** @description Only those that were started for this node of the parent. */
+                    node?: string;
+                    /**
+                     * @description Only those that were started for steps of this run, in the order of their items; without it, only those that no step has
+                     *     started.
+                     */
+                    parent?: string;
                     /** @description Only those that stand here. */
                     status?: string;
                     /** @description Only of this workflow. */
@@ -380,6 +429,75 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/approvals/{node_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Decides what a step asks. Of several decisions, the first one counts. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    node_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Decide"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DecidedApproval"];
+                    };
+                };
+                /** @description `not_an_approver`: the step names others */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description there is no such run, or its step asks for no decision */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description another decision came first (`approval_decided`), something else was shown (`approval_changed`), or the run has ended (`run_finished`) */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -549,6 +667,196 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a run to begin nothing more until it is resumed. What is under way goes on. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the run has ended */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a paused run to go on. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the run has ended */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/signals/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends a signal to a run. The first step that waits for its name takes it; until one does, it is kept.
+         * @description The body is the payload: any JSON, or nothing for null. Each call sends one signal.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    /** @description 1 to 64 letters, digits, `.`, `_` or `-` */
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            responses: {
+                /** @description the signal is on disk */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                /** @description not a name */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the run has ended (`run_finished`), or keeps 100 signals already (`too_many_signals`) */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the payload is larger than 256 KiB */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -855,7 +1163,7 @@ export interface paths {
         post: {
             parameters: {
                 query?: {
-                    /** @description Answer when the run has ended, or after so many seconds: 0 to 60. */
+                    /** @description Answer when the run has ended, when one of its steps has answered, or after so many seconds: 0 to 60. */
                     wait?: number;
                 };
                 header?: {
@@ -1101,6 +1409,82 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what the workspace is set to. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Workspace"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes what the workspace is set to; an owner may. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ChangeWorkspace"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Workspace"];
+                    };
+                };
+                /** @description not a number of days */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description not an owner */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -1193,10 +1577,76 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A decision that a step waits for. */
+        Approval: {
+            /** @description Who may decide: e-mail addresses or roles; anyone who may start runs when empty. */
+            approvers: string[];
+            /**
+             * Format: int32
+             * @description The step's attempt.
+             */
+            attempt: number;
+            /** @description What the decision is about. */
+            details: unknown;
+            /** @description Names exactly what is asked. A decision sends it back, so that nothing else is decided than what was shown. */
+            digest: string;
+            /** @description Until when the step waits; null: for as long as it takes. */
+            expires_at: string | null;
+            /** @description The step's node. */
+            node_id: string;
+            /** @description When the step began. */
+            requested_at: string;
+            /** @description The run. */
+            run_id: string;
+            /** @description The question, in a line. */
+            title: string;
+            /** @description What the run executes. */
+            workflow_id: string;
+        };
         /** @description Whether this installation has an owner. */
         AuthStatus: {
             /** @description True until the first owner is made with the link that the server printed. */
             setup_required: boolean;
+        };
+        /** @description What is to change; what is left out stays. */
+        ChangeWorkspace: {
+            /**
+             * Format: int32
+             * @description How many days runs are kept after their end, 1 to 3650; null: for ever.
+             */
+            retention_days?: number | null;
+        };
+        /** @description A decision. */
+        Decide: {
+            /** @description What there is to say to it; at most 4000 characters. */
+            comment?: string | null;
+            /**
+             * @description `approved` or `rejected`.
+             * @example approved
+             */
+            decision: string;
+            /** @description The digest of what was shown. */
+            digest: string;
+        };
+        /** @description A decision that was made. */
+        DecidedApproval: {
+            /** @description When they decided. */
+            at: string;
+            /**
+             * Format: int32
+             * @description The step's attempt.
+             */
+            attempt: number;
+            /** @description Who has decided, by e-mail address. */
+            by: string;
+            /** @description What they said to it. */
+            comment: string | null;
+            /** @description `approved` or `rejected`. */
+            decision: string;
+            /** @description The step's node. */
+            node_id: string;
+            /** @description The run. */
+            run_id: string;
         };
         /** @description One thing that keeps a graph from being run. */
         GraphProblem: {
@@ -1224,6 +1674,37 @@ export interface components {
             id: string;
             /** @description Where it stands. */
             status: string;
+        };
+        /** @description A part of a list. */
+        List_Approval: {
+            /** @description The items. */
+            items: {
+                /** @description Who may decide: e-mail addresses or roles; anyone who may start runs when empty. */
+                approvers: string[];
+                /**
+                 * Format: int32
+                 * @description The step's attempt.
+                 */
+                attempt: number;
+                /** @description What the decision is about. */
+                details: unknown;
+                /** @description Names exactly what is asked. A decision sends it back, so that nothing else is decided than what was shown. */
+                digest: string;
+                /** @description Until when the step waits; null: for as long as it takes. */
+                expires_at: string | null;
+                /** @description The step's node. */
+                node_id: string;
+                /** @description When the step began. */
+                requested_at: string;
+                /** @description The run. */
+                run_id: string;
+                /** @description The question, in a line. */
+                title: string;
+                /** @description What the run executes. */
+                workflow_id: string;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor: string | null;
         };
         /** @description A part of a list. */
         List_LogLine: {
@@ -1257,6 +1738,8 @@ export interface components {
         List_NodeType: {
             /** @description The items. */
             items: {
+                /** @description A parameter that holds a graph of its own, for example `body`. */
+                body: string | null;
                 /** @description What the node does. */
                 description: string;
                 /**
@@ -1277,8 +1760,12 @@ export interface components {
                 params_schema: Record<string, unknown>;
                 /** @description The output ports; an edge without a port leaves by the first one. Every kind has the port `error` beside them. */
                 ports: string[];
+                /** @description An array parameter whose objects' `port` fields are further output ports, for example `cases`. */
+                ports_from: string | null;
                 /** @description No effect, and the same output for the same input. */
                 pure: boolean;
+                /** @description Whether its output answers whoever started the run: `{status, headers, body}`. It has no place inside a `body`. */
+                responds: boolean;
                 /** @description What the palette shows. */
                 title: string;
                 /** @description Whether it begins a run. */
@@ -1297,16 +1784,31 @@ export interface components {
                 cancel_requested_at: string | null;
                 /** @description When it was accepted. */
                 created_at: string;
+                /**
+                 * Format: int32
+                 * @description How many runs stand above it.
+                 */
+                depth: number;
                 error: components["schemas"]["RunError"] | null;
                 /** @description When it ended. */
                 finished_at: string | null;
                 /** @description `run_…` */
                 id: string;
+                /** @description The run that this one repeats. */
+                origin_run_id: string | null;
+                parent: components["schemas"]["RunParent"] | null;
+                /** @description Since when it is paused. */
+                paused_at: string | null;
+                /**
+                 * @description How urgent it is: `high`, `normal` or `low`.
+                 * @example normal
+                 */
+                priority: string;
                 /** @description When a worker began it. */
                 started_at: string | null;
                 /** @description `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`. */
                 status: string;
-                /** @description What began it: `manual`, `api`, `webhook` or `schedule`. */
+                /** @description What began it: `manual`, `api`, `webhook`, `schedule`, `step` or `failure`. */
                 trigger: string;
                 /**
                  * Format: int32
@@ -1330,6 +1832,11 @@ export interface components {
                  * @description Which attempt, from 1.
                  */
                 attempt: number;
+                /**
+                 * @description What it waits for, or has waited for, beside the time: `{kind: "signal", name}`, `{kind: "approval", title, details,
+                 *     approvers}`, or `{kind: "children", total, source, max_parallel, on_item_error, open, ended}`.
+                 */
+                awaiting: unknown;
                 /** @description What its effects carry as `Idempotency-Key`. */
                 effect_key: string;
                 error: components["schemas"]["StepError"] | null;
@@ -1339,6 +1846,8 @@ export interface components {
                 input: unknown;
                 /** @description The item of a map; empty elsewhere. */
                 item: string;
+                /** @description Whether it was taken over from the run that this one repeats, instead of being executed. */
+                kept: boolean;
                 /** @description The node. */
                 node_id: string;
                 /** @description What successors see. */
@@ -1465,6 +1974,8 @@ export interface components {
         };
         /** @description A kind of node. */
         NodeType: {
+            /** @description A parameter that holds a graph of its own, for example `body`. */
+            body: string | null;
             /** @description What the node does. */
             description: string;
             /**
@@ -1485,8 +1996,12 @@ export interface components {
             params_schema: Record<string, unknown>;
             /** @description The output ports; an edge without a port leaves by the first one. Every kind has the port `error` beside them. */
             ports: string[];
+            /** @description An array parameter whose objects' `port` fields are further output ports, for example `cases`. */
+            ports_from: string | null;
             /** @description No effect, and the same output for the same input. */
             pure: boolean;
+            /** @description Whether its output answers whoever started the run: `{status, headers, body}`. It has no place inside a `body`. */
+            responds: boolean;
             /** @description What the palette shows. */
             title: string;
             /** @description Whether it begins a run. */
@@ -1549,6 +2064,8 @@ export interface components {
             input: unknown;
             /** @description What it put out; null until it has completed. */
             output: unknown;
+            /** @description What a step has answered whoever started it: `{status, headers, body}`; null until one has. */
+            response: unknown;
         };
         /** @description Why a run failed. */
         RunError: {
@@ -1559,22 +2076,54 @@ export interface components {
             /** @description The step that failed. */
             node_id?: string | null;
         };
+        /** @description The step that a run was started for. */
+        RunParent: {
+            /**
+             * Format: int32
+             * @description Its attempt.
+             */
+            attempt: number;
+            /**
+             * Format: int32
+             * @description Which item of its list, from 0.
+             */
+            index: number;
+            /** @description Its node. */
+            node_id: string;
+            /** @description Its run. */
+            run_id: string;
+        };
         /** @description A run, without its values. */
         RunSummary: {
             /** @description When someone asked to cancel it. */
             cancel_requested_at: string | null;
             /** @description When it was accepted. */
             created_at: string;
+            /**
+             * Format: int32
+             * @description How many runs stand above it.
+             */
+            depth: number;
             error: components["schemas"]["RunError"] | null;
             /** @description When it ended. */
             finished_at: string | null;
             /** @description `run_…` */
             id: string;
+            /** @description The run that this one repeats. */
+            origin_run_id: string | null;
+            parent: components["schemas"]["RunParent"] | null;
+            /** @description Since when it is paused. */
+            paused_at: string | null;
+            /**
+             * @description How urgent it is: `high`, `normal` or `low`.
+             * @example normal
+             */
+            priority: string;
             /** @description When a worker began it. */
             started_at: string | null;
             /** @description `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`. */
             status: string;
-            /** @description What began it: `manual`, `api`, `webhook` or `schedule`. */
+            /** @description What began it: `manual`, `api`, `webhook`, `schedule`, `step` or `failure`. */
             trigger: string;
             /**
              * Format: int32
@@ -1601,6 +2150,8 @@ export interface components {
         StartRun: {
             /** @description Any JSON; expressions see it as `trigger`. */
             input?: unknown;
+            /** @description How urgent it is: `high`, `normal` or `low`; without it as the workflow's settings say. */
+            priority?: string | null;
             /**
              * Format: int32
              * @description Which version; without it the published one, or the newest when none is published.
@@ -1614,6 +2165,11 @@ export interface components {
              * @description Which attempt, from 1.
              */
             attempt: number;
+            /**
+             * @description What it waits for, or has waited for, beside the time: `{kind: "signal", name}`, `{kind: "approval", title, details,
+             *     approvers}`, or `{kind: "children", total, source, max_parallel, on_item_error, open, ended}`.
+             */
+            awaiting: unknown;
             /** @description What its effects carry as `Idempotency-Key`. */
             effect_key: string;
             error: components["schemas"]["StepError"] | null;
@@ -1623,6 +2179,8 @@ export interface components {
             input: unknown;
             /** @description The item of a map; empty elsewhere. */
             item: string;
+            /** @description Whether it was taken over from the run that this one repeats, instead of being executed. */
+            kept: boolean;
             /** @description The node. */
             node_id: string;
             /** @description What successors see. */
@@ -1731,6 +2289,14 @@ export interface components {
             name?: string | null;
             /** @description `draft`, `active` or `archived`. */
             status?: string | null;
+        };
+        /** @description A workspace. */
+        Workspace: {
+            /**
+             * Format: int32
+             * @description How many days runs are kept after their end; null: for ever.
+             */
+            retention_days: number | null;
         };
     };
     responses: never;
