@@ -69,6 +69,7 @@ impl Node for Command {
         group: Group::Effects,
         icon: "terminal-2",
         lane: Lane::Dispatched,
+        leaves_files: true,
         shell: &["run"],
         timeout_s: 86_400,
         ..NodeSpec::BASE

@@ -41,6 +41,7 @@ impl Node for GitBranch {
         group: Group::Git,
         icon: "git-branch",
         lane: Lane::Dispatched,
+        leaves_files: true,
         timeout_s: 300,
         ..NodeSpec::BASE
     };

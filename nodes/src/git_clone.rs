@@ -50,6 +50,7 @@ impl Node for GitClone {
         group: Group::Git,
         icon: "git-fork",
         lane: Lane::Dispatched,
+        leaves_files: true,
         timeout_s: 1_800,
         ..NodeSpec::BASE
     };

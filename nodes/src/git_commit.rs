@@ -53,6 +53,7 @@ impl Node for GitCommit {
         ports: &["out", "unchanged"],
         side_ports: &["unchanged"],
         lane: Lane::Dispatched,
+        leaves_files: true,
         timeout_s: 600,
         ..NodeSpec::BASE
     };

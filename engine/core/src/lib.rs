@@ -17,6 +17,7 @@ pub mod node;
 pub mod params;
 pub mod priority;
 pub mod problem;
+pub mod rerun;
 pub mod retry;
 pub mod run;
 pub mod state;

@@ -60,6 +60,8 @@ pub struct NodeSpec {
     pub ports_from: Option<&'static str>,
     /// A parameter that holds a graph of its own, for example `body`: its templates are resolved where it runs.
     pub body: Option<&'static str>,
+    /// Whether what it does is in the files of its run, so that another run cannot take it over.
+    pub leaves_files: bool,
     /// Whether its output is what whoever started the run is answered with, at once: `{status, headers, body}`.
     pub responds: bool,
     /// Parameters that are JavaScript and not templates, for example `code`: `{{` has no meaning in them.
@@ -82,6 +84,7 @@ impl NodeSpec {
         side_ports: &[],
         ports_from: None,
         body: None,
+        leaves_files: false,
         responds: false,
         lane: Lane::Inline,
         pure: false,

@@ -384,7 +384,8 @@ impl Run {
             let at = link.step.index();
             self.open[at] -= 1;
             self.taken[at] |= port.as_deref() == Some(&*link.port);
-            if self.open[at] == 0 {
+            // A step that is kept does not wait for what comes before it.
+            if self.open[at] == 0 && self.steps[at] == StepState::Pending {
                 self.ready.insert(link.step);
             }
         }

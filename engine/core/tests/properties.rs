@@ -11,6 +11,8 @@ mod kinds;
 mod plan;
 #[path = "support/reference.rs"]
 mod reference;
+#[path = "properties/repeats.rs"]
+mod repeats;
 #[path = "support/seeded.rs"]
 mod seeded;
 #[path = "support/watched.rs"]
@@ -220,7 +222,10 @@ fn awaiting(step: u32, kind: usize) -> Await {
 
 /// A run that completed is what the reference says, to the last output. One that ended early never contradicts it.
 fn compare(plan: &Plan, trouble: Trouble) -> Watched {
-    let watched = World::run(plan, trouble);
+    compared(plan, trouble, World::run(plan, trouble))
+}
+
+fn compared(plan: &Plan, trouble: Trouble, watched: Watched) -> Watched {
     let reference = Reference::new(plan);
     for node in 0..plan.nodes.len() {
         let state = watched.run.state(plan.step(watched.run.graph(), node));

@@ -13,6 +13,7 @@ use crate::kinds::catalog;
 /// node a set
 /// edge a -> b
 /// edge c true -> d
+/// a params {"value": 1}
 /// a retry 3 linear 100..1000 on NETWORK_ERROR RATE_LIMIT
 /// a on_error continue
 /// run timeout 60
@@ -44,6 +45,9 @@ impl Drawing {
                 self.edges.push(json!({ "source": source, "port": port, "target": target }));
             }
             ["run", "timeout", seconds] => drop(self.settings.insert("timeout_s".to_owned(), number(seconds))),
+            [node, "params", params @ ..] => {
+                self.nodes[*node]["params"] = serde_json::from_str(&params.join(" ")).expect("JSON");
+            }
             [node, "on_error", policy] => self.nodes[*node]["on_error"] = json!(policy),
             [node, "retry", attempts, backoff, waits, rest @ ..] => {
                 self.nodes[*node]["retry"] = retry(attempts, backoff, waits, rest);

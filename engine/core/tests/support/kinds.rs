@@ -39,16 +39,16 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Manual(Nothing): NodeSpec { kind: "trigger.manual", group: Group::Triggers, ..NodeSpec::BASE };
-    Webhook(Nothing): NodeSpec { kind: "trigger.webhook", group: Group::Triggers, ..NodeSpec::BASE };
-    Command(Nothing): NodeSpec { kind: "command", lane: Lane::Dispatched, ..NodeSpec::BASE };
-    Set(Assign): NodeSpec { kind: "set", ..NodeSpec::BASE };
+    Manual(Nothing): NodeSpec { kind: "trigger.manual", group: Group::Triggers, pure: true, ..NodeSpec::BASE };
+    Webhook(Nothing): NodeSpec { kind: "trigger.webhook", group: Group::Triggers, pure: true, ..NodeSpec::BASE };
+    Command(Nothing): NodeSpec { kind: "command", lane: Lane::Dispatched, leaves_files: true, ..NodeSpec::BASE };
+    Set(Assign): NodeSpec { kind: "set", pure: true, ..NodeSpec::BASE };
     Save(Nothing): NodeSpec { kind: "save", ports: &["out", "unchanged"], side_ports: &["unchanged"], ..NodeSpec::BASE };
-    Ask(Nothing): NodeSpec { kind: "approval", ports: &["approved", "rejected", "timeout"], ..NodeSpec::BASE };
+    Ask(Nothing): NodeSpec { kind: "approval", group: Group::Wait, ports: &["approved", "rejected", "timeout"], ..NodeSpec::BASE };
     Switch(Cases): NodeSpec { kind: "switch", ports: &["default"], ports_from: Some("cases"), ..NodeSpec::BASE };
     Map(Each): NodeSpec { kind: "map", body: Some("body"), ..NodeSpec::BASE };
-    Respond(Nothing): NodeSpec { kind: "respond", responds: true, ..NodeSpec::BASE };
-    Condition(Choice): NodeSpec { kind: "condition", ports: &["true", "false"], scripts: &["expression"], ..NodeSpec::BASE };
+    Respond(Nothing): NodeSpec { kind: "respond", responds: true, pure: true, ..NodeSpec::BASE };
+    Condition(Choice): NodeSpec { kind: "condition", pure: true, ports: &["true", "false"], scripts: &["expression"], ..NodeSpec::BASE };
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use flowforge_core::{Awaiting, Command, Input, Rejected, StepIx, StepState, Timestamp, awaiting::Verdict, node::Outcome};
+use flowforge_core::{
+    Awaiting, Command, Input, Rejected, StepIx, StepState, Timestamp, awaiting::Verdict, node::Outcome, run::Kept,
+};
 
 use crate::{
     answers::{items_of, report},
@@ -52,6 +54,11 @@ enum Turn {
 impl<'p> World<'p> {
     /// Runs the plan to its end.
     pub(crate) fn run(plan: &'p Plan, trouble: Trouble) -> Watched {
+        Self::keeping(plan, trouble, vec![])
+    }
+
+    /// The same, with steps that count as completed from the beginning.
+    pub(crate) fn keeping(plan: &'p Plan, trouble: Trouble, kept: Vec<Kept>) -> Watched {
         let watched = Watched::new(plan.graph(), 1);
         let awaits_signal = |node: &usize| plan.nodes[*node].awaits == Awaits::Signal;
         let signals = (0..plan.nodes.len()).filter(awaits_signal).collect();
@@ -60,7 +67,7 @@ impl<'p> World<'p> {
             world.signal(0);
         }
         let trigger = plan.fired.map(|node| plan.step(world.watched.run.graph(), node));
-        world.step(Input::Start { trigger, kept: vec![] });
+        world.step(Input::Start { trigger, kept });
         for turn in 0.. {
             if world.watched.run.status().is_terminal() {
                 break;
