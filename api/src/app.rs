@@ -119,6 +119,7 @@ pub(crate) async fn open_engine(
         grace: GRACE,
         lane_slots: work.lane_slots.into(),
         max_runs: work.max_runs as usize,
+        commit_each_step: work.commit_each_step,
         works,
         queue,
         exclusive: matches!(store.location(), Location::Sqlite(_)),

@@ -59,6 +59,9 @@ pub(crate) struct Work {
     /// How many runs this process holds in memory at once.
     #[arg(long, env = "FLOWFORGE_MAX_RUNS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_runs: u32,
+    /// Have every step on disk before the next one begins, also when neither has an effect: slower, for measuring.
+    #[arg(long, env = "FLOWFORGE_COMMIT_EACH_STEP", value_parser = FalseyValueParser::new(), hide = true)]
+    pub commit_each_step: bool,
     /// How long the files of a run are kept after its end, in hours.
     #[arg(long, env = "FLOWFORGE_KEEP_FILES_H", default_value_t = 24)]
     pub keep_files_h: u32,

@@ -27,6 +27,8 @@ pub struct EngineConfig {
     pub lane_slots: usize,
     /// How many runs are held in memory at once.
     pub max_runs: usize,
+    /// Whether every step is on disk before the next one begins, also when neither has an effect: slower, for measuring.
+    pub commit_each_step: bool,
     /// Whether this process works on runs, or only accepts them.
     pub works: bool,
     /// What tells workers, here and in other processes, where to look.
@@ -43,6 +45,7 @@ impl Default for EngineConfig {
             grace: Duration::from_secs(20),
             lane_slots: 4,
             max_runs: 4_096,
+            commit_each_step: false,
             works: true,
             queue: QueueConfig::Memory,
             exclusive: false,

@@ -32,6 +32,7 @@ pub(crate) async fn graphs(database: Database, repeats: u64, seconds: u64) -> Gr
         let workflow = target.publish(&format!("{nodes} nodes"), chain(nodes - 1)).await;
         asks.push(target.ask(&workflow, true));
     }
+    println!("{}: large graphs", target.subject.name);
     let mut samples = vec![Vec::new(); NODES.len()];
     for _ in 0..repeats {
         for (ask, samples) in asks.iter().zip(&mut samples) {
@@ -56,6 +57,7 @@ pub(crate) async fn history(database: Database, repeats: u64, seconds: u64) -> V
     let workflow = target.publish("W1", chain(3)).await;
     let mut found = Vec::new();
     for finished in HISTORY {
+        println!("{}: {finished} finished runs", target.subject.name);
         let ask = target.ask(&workflow, true);
         target.subject.one_at_a_time(&ask, 1).await;
         fill(&mut target, finished).await;
@@ -106,7 +108,8 @@ async fn fill(target: &mut Target, count: usize) {
                 .expect("copies");
         }
     }
-    target.restart().await;
+    target.server.restart().await;
+    target.subject.processes = vec![target.server.pid()];
 }
 
 /// Statements that copy the newest run with its steps, each copy under an id of its own that is older.
