@@ -10,6 +10,7 @@
 //! The database decides and everything else hints: a run has one owner at a time, every write names the owner's epoch, and
 //! nothing is acknowledged before the transaction that holds it is on disk.
 
+mod audit;
 pub mod clock;
 mod committer;
 mod compiled;
@@ -29,9 +30,10 @@ mod sweeper;
 mod worker;
 
 pub use crate::{
+    audit::{Finding, Report, audit},
     clock::Clock,
     config::{EngineConfig, QueueConfig},
-    engine::{Asked, Dedupe, Engine, NewDecision, NewRun, Started},
+    engine::{Asked, Dedupe, Engine, NewDecision, NewRun, Rerun, RerunPlan, RerunStep, Started},
     error::{Error, Result},
     feed::FeedEvent,
     record::{AttemptRecord, LogRecord, Parent, RunRecord},

@@ -31,11 +31,11 @@ use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
-use self::{children::Called, draft::Draft, load::seed, log::Line};
+use self::{children::Called, draft::Draft, log::Line};
 pub(crate) use self::{
     draft::EVENT,
     kept::begun,
-    load::Loaded,
+    load::{Loaded, facts, seed},
     log::admitted,
     obey::{HANDLER, ended, handler},
     task::{Attempt, Place, Surroundings, about},
@@ -195,7 +195,7 @@ impl Owner {
 
     /// Takes over a run that was claimed. `lapses` of this worker's heartbeat were counted before it asked for the run.
     pub(crate) fn resume(shared: Arc<Shared>, loaded: Loaded, lapses: u64) -> Box<Self> {
-        let Loaded { row, compiled, run, open, place } = loaded;
+        let Loaded { row, compiled, run, open, place, .. } = loaded;
         let trigger = row.trigger_node.as_deref().and_then(|node| compiled.graph.find(&node.into()));
         let mut owner = Self::new(shared, compiled, run, row.record, row.epoch, row.deadline_at);
         owner.lapses = lapses;

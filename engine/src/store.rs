@@ -4,6 +4,7 @@
 //! since a transaction that reads first and writes later fails without waiting. PostgreSQL has one pool for both.
 
 pub mod accounts;
+pub(crate) mod audit;
 mod connect;
 mod entity;
 pub mod inbox;

@@ -1,4 +1,6 @@
-//! `flowforge doctor`: whether this machine has what workflows need, a line each.
+//! `flowforge doctor`: whether this machine has what workflows need, and whether the database holds what it must, a line each.
+
+mod records;
 
 use std::{path::Path, process::ExitCode};
 
@@ -16,12 +18,15 @@ use crate::{
 /// The oldest git that has what the git nodes ask for.
 const GIT: (u32, u32) = (2, 40);
 
-/// Check that this machine has what workflows need.
+/// Check that this machine has what workflows need, and that the database holds what it must. It may be done while servers run.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// Print the findings as JSON.
     #[arg(long)]
     json: bool,
+    /// How many of the newest runs to replay.
+    #[arg(long, default_value_t = 1_000)]
+    runs: u64,
     #[command(flatten)]
     data: Data,
     #[command(flatten)]
@@ -42,6 +47,7 @@ enum Level {
     Good,
     Warning,
     Missing,
+    Broken,
 }
 
 impl Finding {
@@ -52,8 +58,8 @@ impl Finding {
 
 pub(super) async fn doctor(ask: Doctor) -> Result<ExitCode, Failure> {
     let mut findings = vec![git().await, sandbox(&ask).await?, folder(&ask.data.data_dir)];
-    findings.extend(database(&ask.data).await);
-    let missing = findings.iter().any(|finding| finding.level == Level::Missing);
+    findings.extend(database(&ask).await);
+    let missing = findings.iter().any(|finding| matches!(finding.level, Level::Missing | Level::Broken));
     if ask.json {
         println!("{}", serde_json::to_string(&findings).map_err(Failure::during("the findings cannot be printed"))?);
     } else {
@@ -67,6 +73,7 @@ fn print(finding: &Finding) {
         Level::Good => "ok     ",
         Level::Warning => "warning",
         Level::Missing => "MISSING",
+        Level::Broken => "BROKEN ",
     };
     println!("{mark}  {:<12}  {}", finding.name, finding.text);
 }
@@ -115,7 +122,8 @@ fn folder(path: &Path) -> Finding {
     }
 }
 
-async fn database(data: &Data) -> Vec<Finding> {
+async fn database(ask: &Doctor) -> Vec<Finding> {
+    let data = &ask.data;
     if let Ok(Location::Sqlite(path)) = data.location()
         && !path.exists()
     {
@@ -123,10 +131,14 @@ async fn database(data: &Data) -> Vec<Finding> {
     }
     match reach(data).await {
         Err(failure) => vec![Finding::new("database", Level::Missing, failure.to_string())],
-        Ok(store) => match store.location() {
-            Location::Sqlite(path) => vec![Finding::new("database", Level::Good, format!("SQLite in {}", path.display()))],
-            Location::Postgres(_) => durability(&store).await,
-        },
+        Ok(store) => {
+            let mut findings = match store.location() {
+                Location::Sqlite(path) => vec![Finding::new("database", Level::Good, format!("SQLite in {}", path.display()))],
+                Location::Postgres(_) => durability(&store).await,
+            };
+            findings.extend(records::check(ask, &store).await);
+            findings
+        }
     }
 }
 

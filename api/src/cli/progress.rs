@@ -1,9 +1,10 @@
-//! How a run looks in a terminal: a line for each event, and a bar for each attempt at the end.
+//! How a run looks in a terminal: a line for each event, and a bar for each attempt and item at the end.
 
 use std::{fmt::Write, time::Duration};
 
 use flowforge_core::Timestamp;
 use flowforge_engine::{AttemptRecord, FeedEvent};
+use serde_json::Value;
 
 /// How many characters the longest bar has.
 const WIDTH: u64 = 40;
@@ -25,34 +26,66 @@ pub(super) fn line(event: &FeedEvent) -> Option<String> {
         "step_succeeded" => Some(format!("✔ {node}")),
         "step_failed" => Some(format!("✘ {node}  {}", error())),
         "step_retrying" => Some(format!("↻ {node}  {}", error())),
-        "step_waiting" => Some(format!("… {node} sleeps")),
+        "step_waiting" => Some(format!("… {node} {}", waits(event.data.get("awaiting").unwrap_or(&Value::Null)))),
         "step_cancelled" => Some(format!("■ {node} was stopped")),
         _ => None,
     }
 }
 
-/// One bar an attempt, on the run's time.
-pub(super) fn timeline(attempts: &[AttemptRecord]) -> String {
-    let begin = attempts.iter().filter_map(|attempt| attempt.started_at).min().unwrap_or_default();
-    let end = attempts.iter().filter_map(|attempt| attempt.finished_at).max().unwrap_or(begin);
-    let name = |attempt: &AttemptRecord| match attempt.attempt {
-        0 | 1 => attempt.node.to_string(),
-        number => format!("{} #{number}", attempt.node),
-    };
-    let width = attempts.iter().map(|attempt| name(attempt).chars().count()).max().unwrap_or(0);
+fn waits(awaiting: &Value) -> String {
+    match awaiting["kind"].as_str() {
+        Some("signal") => format!("waits for the signal `{}`", awaiting["name"].as_str().unwrap_or_default()),
+        Some("approval") => format!("waits for a decision: {}", awaiting["title"].as_str().unwrap_or_default()),
+        Some("children") if awaiting["total"] == 1 => "waits for a run".to_owned(),
+        Some("children") => format!("waits for {} runs", awaiting["total"]),
+        _ => "sleeps".to_owned(),
+    }
+}
+
+/// A line of the timeline: an attempt, or the run of an item.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// What is shown before the bar, indented by how deep it stands.
+    pub name: String,
+    /// Where it stands.
+    pub status: &'static str,
+    /// When it began and ended.
+    pub times: Option<(Timestamp, Timestamp)>,
+}
+
+impl Line {
+    /// The line of an attempt, so many runs below the first.
+    pub(super) fn of(attempt: &AttemptRecord, depth: usize) -> Self {
+        let name = match attempt.attempt {
+            0 | 1 => attempt.node.to_string(),
+            number => format!("{} #{number}", attempt.node),
+        };
+        let times = attempt.started_at.zip(attempt.finished_at);
+        Self { name: indented(&name, depth), status: attempt.status.as_str(), times }
+    }
+}
+
+/// A name that stands so many runs below the first.
+pub(super) fn indented(name: &str, depth: usize) -> String {
+    format!("{}{name}", "  ".repeat(depth))
+}
+
+/// One bar a line, on the run's time.
+pub(super) fn timeline(lines: &[Line]) -> String {
+    let times = || lines.iter().filter_map(|line| line.times);
+    let begin = times().map(|(started, _)| started).min().unwrap_or_default();
+    let end = times().map(|(_, finished)| finished).max().unwrap_or(begin);
+    let width = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
-    for attempt in attempts {
-        let bar = bar(attempt, begin, end);
+    for line in lines {
+        let bar = line.times.map(|times| bar(times, begin, end)).unwrap_or_default();
         // Writing to a string does not fail.
-        writeln!(text, "{:<width$}  {:<9}  {bar}", name(attempt), attempt.status.as_str()).ok();
+        writeln!(text, "{:<width$}  {:<9}  {bar}", line.name, line.status).ok();
     }
     text
 }
 
-fn bar(attempt: &AttemptRecord, begin: Timestamp, end: Timestamp) -> String {
-    let (Some(started), Some(finished)) = (attempt.started_at, attempt.finished_at) else {
-        return String::new();
-    };
+fn bar((started, finished): (Timestamp, Timestamp), begin: Timestamp, end: Timestamp) -> String {
     let total = end.ms_since(begin).max(1);
     let column = |at: Timestamp| usize::try_from(at.ms_since(begin) * WIDTH / total).unwrap_or_default();
     let (from, to) = (column(started), column(finished).max(column(started) + 1));
@@ -76,8 +109,8 @@ mod tests {
 
     use super::*;
 
-    fn attempt(node: &str, attempt: u32, status: StepStatus, times: Option<(i64, i64)>) -> AttemptRecord {
-        AttemptRecord {
+    fn attempt(node: &str, attempt: u32, status: StepStatus, times: Option<(i64, i64)>) -> Line {
+        let attempt = AttemptRecord {
             node: NodeId::new(node),
             item: String::new(),
             attempt,
@@ -92,7 +125,8 @@ mod tests {
             awaiting: None,
             seqs: Default::default(),
             effect_key: String::new(),
-        }
+        };
+        Line::of(&attempt, 0)
     }
 
     #[test]

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::progress;
+use super::{family, progress};
 use crate::{
     app,
     config::{Data, Work},
@@ -22,6 +22,9 @@ use crate::{
     graph,
     lock::DataLock,
 };
+
+/// How often it is looked whether the run waits for what nobody can give it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Run one workflow file to its end.
 #[derive(Debug, Args)]
@@ -70,18 +73,41 @@ async fn to_the_end(engine: &Engine, file: WorkflowFile, input: Value) -> Result
     let new = NewRun { workspace, workflow, version: None, input, trigger: "manual", priority: None, dedupe: None };
     let run = engine.start(new).await?.record.id;
     follow(engine, workspace, run).await?;
-    let timeline = progress::timeline(&engine.store().steps(workspace, run).await?);
+    let timeline = progress::timeline(&family::lines(engine.store(), workspace, run, 0).await?);
     Ok((engine.store().run(workspace, run).await?, timeline))
 }
 
+/// Tells what happens until the run ends. A run that waits for what only a server can give it is stopped.
 async fn follow(engine: &Engine, workspace: WorkspaceId, run: RunId) -> Result<(), Failure> {
     let mut feed = Box::pin(engine.feed(workspace, run, 0));
-    while let Some(event) = feed.next().await {
-        if let Some(line) = progress::line(&event?) {
-            eprintln!("{line}");
+    let mut stopped = None;
+    loop {
+        let may_wait = match tokio::time::timeout(LOOK, feed.next()).await {
+            Ok(None) => break,
+            Ok(Some(event)) => {
+                let event = event?;
+                progress::line(&event).into_iter().for_each(|line| eprintln!("{line}"));
+                event.kind == "step_waiting"
+            }
+            // Runs that were started by steps have feeds of their own.
+            Err(_) => true,
+        };
+        if may_wait && stopped.is_none() {
+            stopped = stop_if_unanswerable(engine, workspace, run).await?;
         }
     }
-    Ok(())
+    stopped.map_or(Ok(()), |why| Err(Failure(why)))
+}
+
+/// Why the run was stopped, if it was.
+async fn stop_if_unanswerable(engine: &Engine, workspace: WorkspaceId, run: RunId) -> Result<Option<String>, Failure> {
+    let Some(why) = family::unanswerable(engine.store(), workspace, run).await? else { return Ok(None) };
+    match engine.cancel(workspace, run).await {
+        Ok(_) => Ok(Some(why)),
+        // Another of its steps has failed meanwhile.
+        Err(flowforge_engine::Error::Rejected(_)) => Ok(None),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 fn print(record: &RunRecord, timeline: &str, as_json: bool) {
@@ -90,6 +116,7 @@ fn print(record: &RunRecord, timeline: &str, as_json: bool) {
             "id": record.id,
             "status": record.status,
             "output": record.output,
+            "response": record.response,
             "error": record.error,
         });
         return println!("{run}");

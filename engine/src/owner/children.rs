@@ -10,6 +10,7 @@ use flowforge_core::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use serde_json::{Value, json};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Owner, Place};
 use crate::{
@@ -84,12 +85,9 @@ impl Owner {
         let place = children.outer.clone().map(|outer| Place { index, outer: Arc::new(outer) });
         // Where other processes work too, a list is spread over them.
         let here = shared.config.exclusive || children.single;
-        async move {
-            let child = Child { parent, item, body, source, place, here };
-            let result = child.call(&shared, &record, lapses).await;
-            Called { step, attempt, result }
-        }
-        .boxed()
+        let child = Child { parent, item, body, source, place, here };
+        let call = on_its_own(async move { child.call(&shared, &record, lapses).await });
+        call.map(move |result| Called { step, attempt, result: result.unwrap_or_else(|| Err(broken())) }).boxed()
     }
 
     /// What came of calling for a child.
@@ -114,14 +112,24 @@ impl Owner {
     pub(super) fn gather(&self, step: StepIx, attempt: u32, children: &Children) -> BoxFuture<'static, Option<Executed>> {
         let (shared, run, node) = (self.shared.clone(), self.id, self.compiled.graph.step(step).id.clone());
         let (policy, single, total) = (children.on_item_error, children.single, children.items.len());
-        async move {
+        on_its_own(async move {
             let started_at = shared.clock.now();
             let results = results(&shared, run, &node, attempt).await;
             let result = gathered(results, policy, single, total);
-            Some(executor::finished(step, attempt, started_at, shared.clock.now(), result))
-        }
-        .boxed()
+            executor::finished(step, attempt, started_at, shared.clock.now(), result)
+        })
     }
+}
+
+/// Does it on a task of its own, which is stopped when the answer is not wanted any more; no answer when it stopped on a fault.
+/// What waits for the database must not be polled by the owner itself: it may wait in line behind the owner, which then waits for it.
+fn on_its_own<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> BoxFuture<'static, Option<T>> {
+    let task = AbortOnDropHandle::new(tokio::spawn(work));
+    async move { task.await.ok() }.boxed()
+}
+
+fn broken() -> NodeError {
+    NodeError::fatal("CALL_BROKEN", "calling for a run stopped on a fault in FlowForge itself")
 }
 
 /// A run to be called for.

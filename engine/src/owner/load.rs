@@ -22,6 +22,8 @@ pub(crate) struct Loaded {
     pub(crate) run: Run,
     /// Attempts whose row is open, and whether it says that they slept.
     pub(crate) open: Vec<(StepIx, u32, bool)>,
+    /// Steps that have completed and whose output is not stored any more.
+    pub(crate) lost: Vec<StepIx>,
     pub(crate) place: Option<Place>,
 }
 
@@ -45,7 +47,9 @@ impl Loaded {
             .filter(|attempt| attempt.seqs.finished.is_none())
             .filter_map(|attempt| Some((compiled.graph.find(&attempt.node)?, attempt.attempt, attempt.seqs.waiting.is_some())));
         let open = open.collect();
-        Ok(Self { row, compiled, run, open, place })
+        let is_lost = |attempt: &&AttemptRecord| attempt.status == StepStatus::Completed && attempt.output.is_none();
+        let lost = attempts.iter().filter(is_lost).filter_map(|attempt| compiled.graph.find(&attempt.node)).collect();
+        Ok(Self { row, compiled, run, open, lost, place })
     }
 }
 
@@ -55,7 +59,7 @@ pub(crate) fn seed(run: RunId) -> u64 {
 }
 
 /// The facts that the rows record, in the order of their numbers.
-fn facts(graph: &Graph, row: &RunRow, attempts: &[AttemptRecord]) -> Result<Vec<Event>> {
+pub(crate) fn facts(graph: &Graph, row: &RunRow, attempts: &[AttemptRecord]) -> Result<Vec<Event>> {
     let mut facts: Vec<(i64, Event)> = Vec::with_capacity(attempts.len() * 2 + 2);
     if let Some(seq) = row.started_seq {
         let trigger = row.trigger_node.as_deref().and_then(|node| graph.find(&NodeId::from(node)));
