@@ -1,6 +1,7 @@
 //! The facade that HTTP uses: start, wait, pause, signal, decide, cancel, watch.
 
 mod decide;
+mod rerun;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +13,10 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-pub use self::decide::{Asked, NewDecision};
+pub use self::{
+    decide::{Asked, NewDecision},
+    rerun::{Rerun, RerunPlan, RerunStep},
+};
 use crate::{
     clock::{self, Clock},
     config::EngineConfig,
@@ -158,7 +162,11 @@ impl Engine {
     pub async fn start(&self, new: NewRun) -> Result<Started> {
         let NewRun { workspace, workflow, version, input, trigger, priority, dedupe } = new;
         let compiled = self.shared.versions.to_start(&self.shared.store, workspace, workflow, version).await?;
-        let new = Accept { priority, dedupe: dedupe.clone(), ..Accept::new(workspace, compiled, input, trigger) };
+        self.accept(Accept { priority, dedupe, ..Accept::new(workspace, compiled, input, trigger) }).await
+    }
+
+    async fn accept(&self, new: Accept) -> Result<Started> {
+        let (workspace, dedupe) = (new.workspace, new.dedupe.clone());
         match (start::accept(&self.shared, new).await, dedupe) {
             (Ok(Accepted { record, ended }), _) => Ok(Started { record, is_new: true, ended }),
             (Err(Error::Fenced), Some(dedupe)) => self.repeated(workspace, &dedupe).await,

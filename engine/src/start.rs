@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use flowforge_core::{
-    NodeId, Priority, RunId, RunStatus, StepIx, Timestamp, WorkflowId, WorkspaceId,
+    Input, NodeId, Priority, RunId, RunStatus, StepIx, Timestamp, WorkflowId, WorkspaceId,
     graph::Limit,
     run::Kept,
     template::{NoSecrets, Scope},
@@ -36,6 +36,8 @@ pub(crate) struct Accept {
     pub(crate) compiled: Arc<Compiled>,
     pub(crate) input: Arc<Value>,
     pub(crate) trigger: &'static str,
+    /// The trigger that it begins by, if its graph has any.
+    pub(crate) trigger_step: Option<StepIx>,
     pub(crate) dedupe: Option<Dedupe>,
     pub(crate) priority: Option<Priority>,
     pub(crate) depth: u32,
@@ -55,6 +57,7 @@ impl Accept {
         Self {
             id: RunId::new(clock::new_uuid()),
             workspace,
+            trigger_step: compiled.graph.manual_trigger(),
             compiled,
             input: Arc::new(storable(input)),
             trigger,
@@ -94,7 +97,7 @@ pub(crate) async fn accept(shared: &Arc<Shared>, new: Accept) -> Result<Accepted
 fn rows(shared: &Shared, new: &Accept) -> (RunRecord, NewRunRow) {
     let now = shared.clock.now();
     let graph = &new.compiled.graph;
-    let trigger_node: Option<NodeId> = graph.manual_trigger().map(|step| graph.step(step).id.clone());
+    let trigger_node: Option<NodeId> = new.trigger_step.map(|step| graph.step(step).id.clone());
     let parent = new.parent.as_ref().map(|(parent, _)| parent.clone());
     let priority = new.priority.unwrap_or_else(|| graph.priority());
     let row = NewRunRow {
@@ -153,13 +156,17 @@ async fn own(
 }
 
 /// Creates a run that nobody owns yet: a worker finds it, by a hint or by looking.
-async fn leave_to_others(shared: &Shared, record: RunRecord, row: NewRunRow, new: Accept) -> Result<Accepted> {
+async fn leave_to_others(shared: &Shared, mut record: RunRecord, row: NewRunRow, new: Accept) -> Result<Accepted> {
     let run = record.id;
     let guard = Guard::New(Box::new(row));
-    let mut delta = match new.kept.as_slice() {
-        [] => Delta::of_run(run, guard, 0, RunPatch::default()),
+    let mut delta = if new.kept.is_empty() {
+        Delta::of_run(run, guard, 0, RunPatch::default())
+    } else {
         // What is kept is on disk with the run's beginning.
-        _ => owner::begun(&new.compiled.graph, run, guard, new.kept, shared.clock.now()),
+        record.status = RunStatus::Running;
+        record.started_at = Some(record.created_at);
+        let start = Input::Start { trigger: new.trigger_step, kept: new.kept };
+        owner::begun(&new.compiled.graph, run, guard, start, record.created_at)
     };
     delta.consumed.extend(new.called_by);
     shared.committer.commit(delta).await?;

@@ -163,6 +163,10 @@ impl Fate {
     }
 }
 
+fn begins_here() -> (Fate, String) {
+    (AGAIN, "the new run begins here".to_owned())
+}
+
 const AGAIN: Fate = Fate::Again { forced: false };
 const FORCED: Fate = Fate::Again { forced: true };
 
@@ -178,7 +182,7 @@ impl Planner<'_> {
             return (AGAIN, "the whole run is repeated".to_owned());
         }
         let past = self.past(spec);
-        if let Some(unknown) = self.after_unknown(spec, past) {
+        if let Some(unknown) = self.after_unknown(step, spec, past) {
             return unknown;
         }
         if !self.is_reached(step, spec) {
@@ -186,7 +190,7 @@ impl Planner<'_> {
             return (Fate::Skipped { as_before }, skipped(as_before).to_owned());
         }
         if self.ask.begin == Begin::Step(step) {
-            return (AGAIN, "the new run begins here".to_owned());
+            return begins_here();
         }
         if spec.incoming.is_empty() && self.ask.has_other_input {
             return (AGAIN, "it is given the run's input, which is another one".to_owned());
@@ -217,12 +221,15 @@ impl Planner<'_> {
     }
 
     /// Why nothing can be said of a step: something before it runs again.
-    fn after_unknown(&self, spec: &StepSpec, past: Option<(&StepSpec, &Past)>) -> Option<(Fate, String)> {
+    fn after_unknown(&self, step: StepIx, spec: &StepSpec, past: Option<(&StepSpec, &Past)>) -> Option<(Fate, String)> {
         let mut unknown = spec.incoming.iter().filter_map(|link| match self.fate(link.step) {
             Fate::Again { forced } => Some((link.step, *forced)),
             _ => None,
         });
         let (first, mut forced) = unknown.next()?;
+        if self.ask.begin == Begin::Step(step) {
+            return Some(begins_here());
+        }
         forced &= unknown.all(|(_, forced)| forced) && matches!(past, Some((_, Past::Completed { .. })));
         Some((Fate::Again { forced }, format!("it comes after `{}`, which runs again", self.id(first))))
     }

@@ -127,6 +127,10 @@ impl Draft {
                 let row = self.row(graph, *step, 1, StepStatus::Completed);
                 (row.finished, row.finished_at) = (Some(seq), Some(now));
                 (row.port, row.output) = (Some(port.to_string()), Some(json_text(output)));
+                // An answer is kept like everything else.
+                if graph.step(*step).kind.spec.responds && self.delta.patch.response.is_none() {
+                    self.delta.patch.response = Some(json_text(output));
+                }
             }
             // The children's own rows say it; signals are written as what is left of them.
             Event::ChildStarted { .. }

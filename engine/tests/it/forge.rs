@@ -112,9 +112,7 @@ impl Forge {
 
     /// The same with settings.
     pub(crate) async fn workflow_with(&self, nodes: Value, edges: &[&str], settings: Value) -> WorkflowId {
-        let nodes: Vec<Value> = nodes.as_array().unwrap().iter().map(node).collect();
-        let edges: Vec<Value> = edges.iter().map(|edge| self::edge(edge)).collect();
-        let graph = json!({ "nodes": nodes, "edges": edges, "settings": settings });
+        let graph = graph(&nodes, edges, &settings);
         let new = NewVersion { graph, note: String::new(), created_by: None, at: self.store.now().await.unwrap() };
         self.store.create_workflow(self.workspace, "test".to_owned(), String::new(), new).await.unwrap().id
     }
@@ -231,6 +229,13 @@ pub(crate) fn shown(record: &RunRecord) -> String {
         }
         (status, _) => format!("{status} {output}"),
     }
+}
+
+/// A graph as it is saved.
+pub(crate) fn graph(nodes: &Value, edges: &[&str], settings: &Value) -> Value {
+    let nodes: Vec<Value> = nodes.as_array().unwrap().iter().map(node).collect();
+    let edges: Vec<Value> = edges.iter().map(|edge| self::edge(edge)).collect();
+    json!({ "nodes": nodes, "edges": edges, "settings": settings })
 }
 
 fn node(spec: &Value) -> Value {

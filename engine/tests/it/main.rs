@@ -11,5 +11,6 @@ mod forge;
 mod nodes;
 mod processes;
 mod queue;
+mod rerun;
 mod runs;
 mod waits;
