@@ -21,7 +21,11 @@ use self::{
     mask::Mask,
     storable::{DEEPEST, LARGEST},
 };
-use crate::{clock::Clock, record::effect_key};
+use crate::{
+    clock::Clock,
+    failpoint::{Point, reached},
+    record::effect_key,
+};
 
 /// The longest message of an error, in bytes; the rest of a longer one is cut off.
 const LONGEST_MESSAGE: usize = 64 * 1024;
@@ -92,6 +96,7 @@ impl Executor {
             Err(error) => (None, Err(error)),
         };
         let (result, output_json) = checked(result);
+        reached(Point::Executed);
         Executed { step: task.step, attempt: task.attempt, started_at, finished_at: self.clock.now(), input, result, output_json }
     }
 

@@ -18,6 +18,7 @@ mod config;
 mod engine;
 mod error;
 mod executor;
+mod failpoint;
 mod feed;
 mod hints;
 mod owner;

@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     committer::{Delta, Guard, RunPatch},
     error::{Error, Result},
+    failpoint::{Point, reached},
     owner::{self, Ended, Loaded, Owner},
     queue::{Bell, Hint, Limits, Priority, Receivers},
     shared::{Live, Shared},
@@ -209,6 +210,7 @@ async fn recover(shared: &Arc<Shared>, run: RunId, mut crashed: bool) -> Option<
 }
 
 async fn load(shared: &Arc<Shared>, run: RunId, epoch: i64, lapses: u64) -> Result<Option<(Box<Owner>, u32)>> {
+    reached(Point::RunClaimed);
     let read = Loaded::read(shared, run).await;
     // The rows are read one table after the other: they belong together only if nobody else was given the run meanwhile.
     if shared.store.epoch_of(run).await? != Some(epoch) || !shared.is_trusted_since(lapses) {

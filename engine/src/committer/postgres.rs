@@ -19,6 +19,7 @@ use self::{
 use super::{BATCH, Delta, Guard, Order, Passed, answer, next_batch, refuse};
 use crate::{
     error::{Error, Result},
+    failpoint::{Point, reached},
     hints::Hints,
 };
 
@@ -133,7 +134,9 @@ impl Link {
 }
 
 async fn write(connection: &mut PgConnection, batch: &[Order]) -> sqlx::Result<Passed> {
+    reached(Point::Commit);
     let rows = Rows::of(batch).bind(sqlx::query(STATEMENT.as_str())).fetch_all(connection).await?;
+    reached(Point::Committed);
     let passed = rows.iter().map(|row| row.try_get("id")).collect::<sqlx::Result<HashSet<Uuid>>>()?;
     Ok(batch.iter().map(|order| passed.contains(&order.delta.run.uuid())).collect())
 }

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::{BATCH, Delta, Dispatch, Guard, Order, Passed, answer, next_batch, refuse};
 use crate::{
     error::{Error, Result},
+    failpoint::{Point, reached},
     hints::Hints,
 };
 
@@ -112,12 +113,14 @@ fn write_or_split(connection: &mut Connection, mut batch: Vec<Order>, hints: &Hi
 
 /// Writes a batch in one transaction, which is rolled back when it is dropped on an error.
 fn write(connection: &mut Connection, batch: &[Order]) -> rusqlite::Result<Passed> {
+    reached(Point::Commit);
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let passed = {
         let mut statements = Statements::prepare(&transaction)?;
         batch.iter().map(|order| statements.apply(&order.delta)).collect::<rusqlite::Result<_>>()?
     };
     transaction.commit()?;
+    reached(Point::Committed);
     Ok(passed)
 }
 

@@ -16,6 +16,7 @@ use super::{Owner, Place};
 use crate::{
     error::{Error, Result},
     executor::{self, Executed},
+    failpoint::{Point, reached},
     record::{Parent, RunRecord, child_id},
     shared::Shared,
     start::{self, Accept, DEEPEST},
@@ -113,6 +114,7 @@ impl Owner {
         let (shared, run, node) = (self.shared.clone(), self.id, self.compiled.graph.step(step).id.clone());
         let (policy, single, total) = (children.on_item_error, children.single, children.items.len());
         on_its_own(async move {
+            reached(Point::Gather);
             let started_at = shared.clock.now();
             let results = results(&shared, run, &node, attempt).await;
             let result = gathered(results, policy, single, total);
@@ -181,7 +183,10 @@ impl Child {
         let parent = Some((self.parent.clone(), self.place.clone()));
         let (id, priority, depth) = (child_id(&self.parent), Some(record.priority), record.depth + 1);
         let new = Accept::new(record.workspace, compiled, self.item.clone(), "step");
-        start::accept(shared, Accept { id, parent, priority, depth, here: self.here, ..new }).await.map(drop)
+        reached(Point::Call);
+        start::accept(shared, Accept { id, parent, priority, depth, here: self.here, ..new }).await?;
+        reached(Point::Called);
+        Ok(())
     }
 }
 

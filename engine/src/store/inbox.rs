@@ -22,6 +22,7 @@ use crate::{
     clock,
     committer::Letter,
     error::{Error, Result},
+    failpoint::{Point, reached},
     queue::StepRef,
 };
 
@@ -145,13 +146,16 @@ impl Answer {
 impl Store {
     /// Puts a message into a run's inbox.
     pub(crate) async fn send(&self, run: RunId, message: &Message) -> Result<()> {
+        reached(Point::Send);
         inbox::Entity::insert(row(run, message)?).exec_without_returning(&self.write).await?;
+        reached(Point::Sent);
         Ok(())
     }
 
     /// Reports a dispatched step: ends its lease and puts the report into the inbox, or does neither when the lease is no
     /// longer held under this epoch.
     pub(crate) async fn report(&self, step: &StepRef, epoch: i64, report: Report) -> Result<()> {
+        reached(Point::Report);
         let row = row(step.run, &Message::Report(Box::new(report)))?;
         let transaction = self.begin().await?;
         let sql = "DELETE FROM step_leases WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND epoch = $5";
@@ -168,6 +172,7 @@ impl Store {
         }
         inbox::Entity::insert(row).exec_without_returning(&transaction).await?;
         transaction.commit().await?;
+        reached(Point::Reported);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use crate::{
     committer::{Delta, Guard, LogWrite, RunPatch},
     error::{Error, Result},
     executor::Executed,
+    failpoint::{Point, reached},
     owner::{Attempt, Loaded, Surroundings, about, admitted},
     queue::{Hint, Priority, StepRef},
     shared::{LiveStep, Shared},
@@ -58,6 +59,7 @@ struct Claim {
 }
 
 async fn claimed(shared: &Arc<Shared>, step: &StepRef, claim: Claim, live: LiveStep) {
+    reached(Point::StepClaimed);
     let execution = live.execution.clone();
     let (epoch, key) = (claim.lease.epoch, claim.lease.key.clone());
     let _ = execution.epoch.set(epoch);
