@@ -52,6 +52,11 @@ pub(crate) const INVARIANTS: &[Invariant] = &[
     invariant("I9", "no epoch goes backwards and nothing final changes", rest::final_is_final),
     invariant("I11", "a cancellation is honoured and final", triggers::cancellations),
     invariant("I12", "without faults every effect happens exactly as often as the graph says", effects::exact_when_calm),
+    invariant(
+        "I13",
+        "each item of a list has one run, results stand in its order, and of several decisions one counts",
+        triggers::children,
+    ),
     invariant("I15", "the secret is nowhere", rest::no_secret),
     invariant("I16", "no process, sandbox, transaction or lock is left behind", rest::no_leftovers),
     invariant("I17", "memory stays bounded", rest::memory),

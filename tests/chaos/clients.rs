@@ -13,6 +13,7 @@ use crate::{
     journal::Journal,
     plan::Trigger,
     recorder::{Recorder, Recordings},
+    workload::Scenario,
 };
 
 /// How long a client waits for an answer.
@@ -25,6 +26,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 pub(crate) struct Site {
     /// One signed-in client for each API.
     pub(crate) apis: Vec<Client>,
+    /// What each kind is to come to.
+    pub(crate) scenarios: Vec<Scenario>,
     /// The workflow of each kind.
     pub(crate) workflows: Vec<String>,
     /// What the clients know.
@@ -71,7 +74,7 @@ pub(crate) async fn perform(site: Arc<Site>, trigger: Trigger, place: usize, rec
                 recorder.record(&site, &run, place).await;
             }
         };
-        tokio::join!(cancelled, recorded);
+        tokio::join!(cancelled, recorded, answer(&site, &trigger, &run, place));
     };
     let mut followed = std::pin::pin!(followed);
     tokio::select! {
@@ -114,20 +117,70 @@ async fn acknowledged(site: &Site, key: &str) -> String {
     }
 }
 
-async fn cancel(site: &Site, key: &str, run: &str, mut turn: usize) {
+/// Sends what the run waits for.
+async fn answer(site: &Site, trigger: &Trigger, run: &str, turn: usize) {
+    let scenario = &site.scenarios[trigger.kind];
+    tokio::time::sleep(trigger.answer).await;
+    if let Some((name, payload)) = &scenario.signal {
+        ask(site, &trigger.key, &format!("/runs/{run}/signals/{name}"), payload, turn).await;
+    }
+    if let Some(node) = scenario.approval
+        && let Some(digest) = asked(site, run, turn).await
+    {
+        let path = format!("/runs/{run}/approvals/{node}");
+        let decide = |decision: &'static str, turn| {
+            let (path, digest) = (&path, &digest);
+            async move {
+                let body = json!({"decision": decision, "digest": digest});
+                if ask(site, &trigger.key, path, &body, turn).await == Some(200) {
+                    site.journal.decided(&trigger.key, decision);
+                }
+            }
+        };
+        tokio::join!(decide("approved", turn), decide("rejected", turn + 1));
+    }
+}
+
+/// The digest of the decision that a run asks for, as soon as it does; nothing when it ends without.
+async fn asked(site: &Site, run: &str, mut turn: usize) -> Option<String> {
     while !site.is_over() {
-        let api = site.api(turn);
-        let request = api.request(Method::POST, &format!("/runs/{run}/cancel")).timeout(PATIENCE);
-        match api.try_send(request.json(&json!({}))).await {
-            Ok(reply) if reply.status == 202 => return site.journal.cancelled(key, site.ledger.now_ms()),
-            Ok(reply) if reply.status == 409 => return,
+        turn += 1;
+        let get = |path: &str| site.api(turn).request(Method::GET, path).timeout(PATIENCE);
+        let now = site.api(turn).try_send(get(&format!("/runs/{run}"))).await;
+        if now.is_ok_and(|reply| reply.status == 200 && flowforge_tests::is_over(&reply.body)) {
+            return None;
+        }
+        if let Ok(reply) = site.api(turn).try_send(get("/approvals?status=waiting&limit=200")).await
+            && let Some(found) = reply.body["items"].as_array().into_iter().flatten().find(|one| one["run_id"] == run)
+        {
+            return found["digest"].as_str().map(str::to_owned);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+    None
+}
+
+/// Asks until there is an answer that is not a server's trouble. 409 is one: others were first, or the run has ended.
+async fn ask(site: &Site, key: &str, path: &str, body: &serde_json::Value, mut turn: usize) -> Option<u16> {
+    while !site.is_over() {
+        let request = site.api(turn).request(Method::POST, path).timeout(PATIENCE).json(body);
+        match site.api(turn).try_send(request).await {
+            Ok(reply) if reply.status < 300 || reply.status == 409 => return Some(reply.status),
             Ok(reply) if reply.status < 500 && reply.status != 429 => {
-                return site.journal.refused(key, &format!("cancel: {} {}", reply.status, reply.body));
+                site.journal.refused(key, &format!("{path}: {} {}", reply.status, reply.body));
+                return Some(reply.status);
             }
             Ok(_) | Err(_) => {}
         }
         turn += 1;
         tokio::time::sleep(AGAIN).await;
+    }
+    None
+}
+
+async fn cancel(site: &Site, key: &str, run: &str, turn: usize) {
+    if ask(site, key, &format!("/runs/{run}/cancel"), &json!({}), turn).await == Some(202) {
+        site.journal.cancelled(key, site.ledger.now_ms());
     }
 }
 

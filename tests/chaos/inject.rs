@@ -110,13 +110,16 @@ impl Scene {
         let workers = &self.cluster.nodes[APIS..];
         for turn in 0.. {
             let worker = &workers[(node - APIS + turn) % workers.len()];
-            let is_paused = self.paused.lock().expect("not poisoned").contains(&worker.name);
-            if let Some(pid) = worker.pid().await.filter(|_| !is_paused) {
+            if let Some(pid) = worker.pid().await.filter(|_| !self.is_paused(worker)) {
                 return (worker, pid);
             }
             sleep(Duration::from_millis(20)).await;
         }
         unreachable!("the loop has no end")
+    }
+
+    fn is_paused(&self, worker: &Node) -> bool {
+        self.paused.lock().expect("not poisoned").contains(&worker.name)
     }
 
     /// What a worker owns, as soon as it owns something: who is killed while idle shows little. Not waited for without end.
@@ -132,8 +135,14 @@ impl Scene {
     }
 
     async fn kill_worker(&self, node: usize, down: Duration) {
-        let (worker, pid) = self.worker(node).await;
-        let owned = self.owned_soon(pid).await;
+        let (worker, owned) = loop {
+            let (worker, pid) = self.worker(node).await;
+            let owned = self.owned_soon(pid).await;
+            // It may have been paused or killed while it was waited for.
+            if worker.pid().await == Some(pid) && !self.is_paused(worker) {
+                break (worker, owned);
+            }
+        };
         let killed = worker.kill().await;
         count(&self.counters.0.kills, killed);
         count(&self.counters.0.kills_hit, killed && !owned.is_empty());
@@ -151,9 +160,18 @@ impl Scene {
     }
 
     async fn pause(&self, node: usize, length: Duration) {
-        let (worker, pid) = self.worker(node).await;
-        self.paused.lock().expect("not poisoned").insert(worker.name.clone());
-        let owned = self.owned_soon(pid).await;
+        // From here on nobody else kills it.
+        let (worker, pid, owned) = loop {
+            let (worker, pid) = self.worker(node).await;
+            let owned = self.owned_soon(pid).await;
+            let is_first = self.paused.lock().expect("not poisoned").insert(worker.name.clone());
+            if is_first && worker.pid().await == Some(pid) {
+                break (worker, pid, owned);
+            }
+            if is_first {
+                self.paused.lock().expect("not poisoned").remove(&worker.name);
+            }
+        };
         self.observer.disturbed();
         worker.signal("-STOP").await;
         sleep(length).await;

@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) refused: Vec<String>,
     /// When its cancellation was acknowledged, on the ledger's clock.
     pub(crate) cancelled_at: Option<u64>,
+    /// The decisions that were accepted.
+    pub(crate) decided: Vec<String>,
 }
 
 /// The client log. Cheap to clone.
@@ -63,6 +65,11 @@ impl Journal {
     /// A cancellation was acknowledged.
     pub(crate) fn cancelled(&self, key: &str, at_ms: u64) {
         self.write(key, &format!("CANCELLED {key} {at_ms}"), |entry| entry.cancelled_at = Some(at_ms));
+    }
+
+    /// A decision was accepted.
+    pub(crate) fn decided(&self, key: &str, decision: &str) {
+        self.write(key, &format!("DECIDED {key} {decision}"), |entry| entry.decided.push(decision.to_owned()));
     }
 
     /// Everything so far, by key.

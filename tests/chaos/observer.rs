@@ -162,9 +162,14 @@ impl Observer {
         for node in &cluster.nodes {
             let Some(pid) = node.pid().await else { continue };
             let mut found = Vec::new();
+            let own = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             for child in descendants(pid) {
                 let environment = std::fs::read(format!("/proc/{child}/environ")).unwrap_or_default();
                 let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+                // Between fork and exec a child still is its parent.
+                if line == own {
+                    continue;
+                }
                 let holds = |bytes: &[u8]| bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
                 if holds(&environment) || holds(&line) {
                     found.push(format!("a child of {}: {}", node.name, String::from_utf8_lossy(&line).replace('\0', " ")));

@@ -55,6 +55,8 @@ pub(crate) struct Trigger {
     pub(crate) gives_up: bool,
     /// When it is cancelled, after it was acknowledged.
     pub(crate) cancel: Option<Duration>,
+    /// When signals and decisions that it waits for are sent, after it was acknowledged.
+    pub(crate) answer: Duration,
     /// Whether its events are recorded.
     pub(crate) recorded: bool,
 }
@@ -171,6 +173,7 @@ fn triggers(seed: &mut Seed, name: u64, window: Duration, quota: Quota) -> Vec<T
                 copies,
                 gives_up: seed.percent(10),
                 cancel: seed.percent(8).then(|| ms(seed.pick(0..2_000))),
+                answer: ms(seed.pick(0..2_500)),
                 recorded: seed.percent(quota.recorded),
             }
         })

@@ -114,7 +114,7 @@ pub(crate) async fn play(args: &Args, quota: Quota, seed: u64, backing: Arc<Back
     round.judge(args, quota, tally, world, rest).await
 }
 
-/// Two runs of each kind, and one that is cancelled.
+/// Two runs of each kind, and some that are cancelled: some of these would go on for long.
 fn calm_triggers(seed: u64) -> Vec<Trigger> {
     let trigger = |number: usize, kind: usize, cancel: Option<Duration>| Trigger {
         at: Duration::ZERO,
@@ -123,10 +123,14 @@ fn calm_triggers(seed: u64) -> Vec<Trigger> {
         copies: vec![Duration::ZERO],
         gives_up: false,
         cancel,
+        answer: Duration::from_millis(400),
         recorded: true,
     };
     let mut all: Vec<Trigger> = (0..KINDS.len() * 2).map(|number| trigger(number, number % KINDS.len(), None)).collect();
-    all.push(trigger(all.len(), 0, Some(Duration::from_millis(200))));
+    let long = KINDS.iter().position(|kind| kind.name == "parked").unwrap_or(0);
+    for kind in [0, long, long] {
+        all.push(trigger(all.len(), kind, Some(Duration::from_millis(200))));
+    }
     all
 }
 
@@ -146,6 +150,7 @@ impl Round {
         let workflows = publish(&apis[0], &scenarios).await;
         let site = Site {
             apis,
+            scenarios: scenarios.clone(),
             workflows,
             journal: Journal::create(folder.path()),
             recordings: Recordings::default(),

@@ -1,14 +1,20 @@
 //! The kinds of workflows that a round runs, and what each is to come to. One file a kind, one line in [`KINDS`].
 
+mod approval;
 mod branch;
+mod call;
+mod callee;
 mod command;
 mod delay;
 mod diamond;
 mod linear;
+mod map;
+mod map_workflow;
 mod parked;
 mod retry;
 mod script;
 mod secret;
+mod signal;
 
 use flowforge_tests::Ledger;
 use serde_json::{Value, json};
@@ -35,6 +41,12 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind { name: "script", weight: 1, scenario: script::scenario },
     Kind { name: "command", weight: 1, scenario: command::scenario },
     Kind { name: "secret", weight: 1, scenario: secret::scenario },
+    Kind { name: "callee", weight: 1, scenario: callee::scenario },
+    Kind { name: "call", weight: 2, scenario: call::scenario },
+    Kind { name: "map", weight: 2, scenario: map::scenario },
+    Kind { name: "map_workflow", weight: 1, scenario: map_workflow::scenario },
+    Kind { name: "signal", weight: 2, scenario: signal::scenario },
+    Kind { name: "approval", weight: 2, scenario: approval::scenario },
 ];
 
 /// A graph and what becomes of it when nothing goes wrong, and also when everything does.
@@ -48,12 +60,38 @@ pub(crate) struct Scenario {
     pub(crate) skipped: Vec<&'static str>,
     /// What nodes put out, where it is the same for every run.
     pub(crate) outputs: Vec<(&'static str, Value)>,
+    /// The runs that its steps start.
+    pub(crate) children: Vec<Children>,
+    /// The signal that it waits for, and what that carries.
+    pub(crate) signal: Option<(&'static str, Value)>,
+    /// The step that asks for a decision.
+    pub(crate) approval: Option<&'static str>,
+}
+
+/// The runs that a step starts: each calls the ledger, and puts out its answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Children {
+    /// The step.
+    pub(crate) node: &'static str,
+    /// How many.
+    pub(crate) count: usize,
+    /// All nodes of a child.
+    pub(crate) nodes: &'static [&'static str],
+    /// The one that calls the ledger.
+    pub(crate) effect: &'static str,
+}
+
+impl Children {
+    /// The ledger's key of a child.
+    pub(crate) fn key(&self, run_key: &str, index: usize) -> String {
+        effect_key(&effect_key(run_key, &format!("{}-{index}", self.node)), self.effect)
+    }
 }
 
 impl Scenario {
     fn new(graph: Value, effects: &[&'static str]) -> Self {
         let effects = effects.iter().map(|node| (*node, 0)).collect();
-        Self { graph, effects, skipped: Vec::new(), outputs: Vec::new() }
+        Self { graph, effects, skipped: Vec::new(), outputs: Vec::new(), children: Vec::new(), signal: None, approval: None }
     }
 
     /// The ids of all nodes.

@@ -6,7 +6,22 @@ use flowforge_tests::Effect;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{journal::Entry, observer::Observed, plan::Trigger, recorder::Recording, workload::Scenario};
+use crate::{
+    journal::Entry,
+    observer::Observed,
+    plan::Trigger,
+    recorder::Recording,
+    workload::{Scenario, effect_key},
+};
+
+/// The step that started a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Parent {
+    pub(crate) run: String,
+    pub(crate) node: String,
+    pub(crate) attempt: i32,
+    pub(crate) index: i32,
+}
 
 /// A row of `runs`.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +38,22 @@ pub(crate) struct RunRow {
     /// On the ledger's clock.
     pub(crate) finished_at_ms: Option<i64>,
     pub(crate) error: Option<Value>,
+    pub(crate) parent: Option<Parent>,
+}
+
+/// An effect that a run is to have.
+#[derive(Debug, Clone)]
+pub(crate) struct Due<'w> {
+    /// The run, which may be a child of the one that was triggered.
+    pub(crate) run: &'w RunRow,
+    /// The step.
+    pub(crate) node: &'w str,
+    /// The ledger's key.
+    pub(crate) key: String,
+    /// How many calls the ledger refuses before it takes one.
+    pub(crate) refused: u32,
+    /// Whether it came about when nothing went wrong.
+    pub(crate) calm: bool,
 }
 
 /// A row of `step_runs`.
@@ -101,6 +132,32 @@ impl World {
         })
     }
 
+    /// The runs that a step of a run started, in item order.
+    pub(crate) fn children(&self, run: &str, node: &str) -> Vec<&RunRow> {
+        let mut found: Vec<_> = self.runs.iter().filter(|child| is_child(child, run, node)).collect();
+        found.sort_by(|one, other| one.parent.cmp(&other.parent));
+        found
+    }
+
+    /// Every effect of every run that a trigger of this round started, children included.
+    pub(crate) fn dues(&self) -> Vec<Due<'_>> {
+        let mut all = Vec::new();
+        for (run, trigger, scenario) in self.known() {
+            let calm = self.calm.contains(&trigger.key);
+            for (node, refused) in &scenario.effects {
+                all.push(Due { run, node, key: effect_key(&trigger.key, node), refused: *refused, calm });
+            }
+            for children in &scenario.children {
+                for child in self.children(&run.id, children.node) {
+                    let index = child.parent.as_ref().map_or(0, |parent| parent.index as usize);
+                    let key = children.key(&trigger.key, index);
+                    all.push(Due { run: child, node: children.effect, key, refused: 0, calm });
+                }
+            }
+        }
+        all
+    }
+
     /// The attempts of a run.
     pub(crate) fn steps_of(&self, run: &str) -> &[StepRow] {
         self.steps.get(run).map_or(&[], Vec::as_slice)
@@ -117,7 +174,26 @@ impl World {
     }
 }
 
-type RunTuple = (String, Option<String>, String, i64, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<Value>);
+fn is_child(run: &RunRow, of: &str, node: &str) -> bool {
+    run.parent.as_ref().is_some_and(|parent| parent.run == of && parent.node == node)
+}
+
+type RunTuple = (
+    String,
+    Option<String>,
+    String,
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<Value>,
+    Option<String>,
+    Option<String>,
+    Option<i32>,
+    Option<i32>,
+);
 type StepTuple = (String, String, String, i32, String, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<Value>);
 
 /// The rows of `runs`.
@@ -125,19 +201,29 @@ type StepTuple = (String, String, String, i32, String, Option<i64>, Option<i64>,
 /// `origin_ms` is when the ledger's clock began, in milliseconds since 1970.
 pub(crate) async fn runs(pool: &PgPool, origin_ms: i64) -> sqlx::Result<Vec<RunRow>> {
     let sql = "SELECT 'run_' || replace(id::text, '-', ''), dedupe_key, status, epoch, next_seq, started_seq, cancel_seq, finished_seq, \
-         finished_at, error FROM runs ORDER BY id";
+         finished_at, error, 'run_' || replace(parent_run_id::text, '-', ''), parent_node, parent_attempt, parent_index FROM runs ORDER BY id";
     let rows: Vec<RunTuple> = sqlx::query_as(sql).fetch_all(pool).await?;
-    let row = |(id, key, status, epoch, next_seq, started_seq, cancel_seq, finished_seq, finished_at, error): RunTuple| RunRow {
-        id,
-        key,
-        status,
-        epoch,
-        next_seq,
-        started_seq,
-        cancel_seq,
-        finished_seq,
-        finished_at_ms: finished_at.map(|at| at - origin_ms),
-        error,
+    let row = |row: RunTuple| {
+        let (
+            id,
+            key,
+            status,
+            epoch,
+            next_seq,
+            started_seq,
+            cancel_seq,
+            finished_seq,
+            finished_at,
+            error,
+            parent,
+            node,
+            attempt,
+            index,
+        ) = row;
+        let finished_at_ms = finished_at.map(|at| at - origin_ms);
+        let (node, attempt, index) = (node.unwrap_or_default(), attempt.unwrap_or_default(), index.unwrap_or_default());
+        let parent = parent.map(|run| Parent { run, node, attempt, index });
+        RunRow { id, key, status, epoch, next_seq, started_seq, cancel_seq, finished_seq, finished_at_ms, error, parent }
     };
     Ok(rows.into_iter().map(row).collect())
 }

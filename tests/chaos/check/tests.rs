@@ -9,8 +9,8 @@ use super::*;
 use crate::{
     journal::Entry,
     plan::{Quota, Trigger},
-    workload::Scenario,
-    world::{LogRow, RunRow, StepRow},
+    workload::{Children, Scenario},
+    world::{LogRow, Parent, RunRow, StepRow},
 };
 
 const RUN: &str = "run_1";
@@ -22,7 +22,15 @@ fn good() -> World {
         "nodes": [{"id": "start"}, {"id": "a"}, {"id": "b"}],
         "edges": [{"source": "start", "target": "a"}, {"source": "a", "target": "b"}]
     });
-    let scenario = Scenario { graph, effects: vec![("a", 0), ("b", 0)], skipped: vec![], outputs: vec![("start", json!(6))] };
+    let scenario = Scenario {
+        graph,
+        effects: vec![("a", 0), ("b", 0)],
+        skipped: vec![],
+        outputs: vec![("start", json!(6))],
+        children: vec![],
+        signal: None,
+        approval: None,
+    };
     let run = RunRow {
         id: RUN.to_owned(),
         key: Some(KEY.to_owned()),
@@ -63,6 +71,7 @@ fn good() -> World {
         copies: vec![Duration::ZERO],
         gives_up: false,
         cancel: None,
+        answer: Duration::ZERO,
         recorded: true,
     };
     world.triggers.insert(KEY.to_owned(), trigger);
@@ -128,6 +137,66 @@ fn what_clients_know_is_checked() {
     violates("D14", |world| world.runs[0].status = "failed".to_owned());
     violates("D14", |world| step(world, "start").output = Some(json!(7)));
     violates("D14", |world| step(world, "b").status = "skipped".to_owned());
+}
+
+/// The good world, and in it a map over one item.
+fn with_child(world: &mut World) {
+    world.scenarios[0].children.push(Children { node: "b", count: 1, nodes: &["work"], effect: "work" });
+    world.scenarios[0].effects.pop();
+    let parent = Some(Parent { run: RUN.to_owned(), node: "b".to_owned(), attempt: 1, index: 0 });
+    let child = RunRow { id: "run_2".to_owned(), key: None, next_seq: 5, finished_seq: Some(4), parent, ..world.runs[0].clone() };
+    world.runs.push(child);
+    let answer = json!({"body": {"nonce": "nb", "key": "k-b-0-work"}});
+    let work = StepRow {
+        node: "work".to_owned(),
+        started_seq: Some(2),
+        finished_seq: Some(3),
+        output: Some(answer.clone()),
+        ..step(world, "b").clone()
+    };
+    world.steps.insert("run_2".to_owned(), vec![work]);
+    step(world, "b").output = Some(json!([answer]));
+    world.calls.remove("k-b");
+    world.effects.remove("k-b");
+    world.calls.insert("k-b-0-work".to_owned(), 1);
+    world.effects.insert("k-b-0-work".to_owned(), vec![effect(2, "k-b-0-work", "nb")]);
+}
+
+#[test]
+fn children_are_checked() {
+    let mut world = good();
+    with_child(&mut world);
+    assert!(check(&world).is_empty(), "{:?}", check(&world));
+    let spoilt = |id, spoil: fn(&mut World)| {
+        violates(id, |world| {
+            with_child(world);
+            spoil(world);
+        });
+    };
+    spoilt("I13", |world| world.runs.push(RunRow { id: "run_3".to_owned(), ..world.runs[1].clone() }));
+    spoilt("I13", |world| drop(world.runs.pop()));
+    spoilt("I13", |world| world.runs[1].parent.as_mut().expect("a parent").run = "run_9".to_owned());
+    spoilt("I13", |world| world.runs[1].status = "failed".to_owned());
+    spoilt("I13", |world| step(world, "b").output = Some(json!([{"body": {"nonce": "nb", "key": "k-b-1-work"}}])));
+    spoilt("I3", |world| world.effects.get_mut("k-b-0-work").expect("known")[0].nonce = "other".to_owned());
+    spoilt("I4", |world| {
+        world.calls.insert("k-b-0-work".to_owned(), 2);
+    });
+    spoilt("I5", |world| world.effects.get_mut("k-b-0-work").expect("known")[0].n = 0);
+}
+
+#[test]
+fn decisions_are_checked() {
+    let decided = |accepted: &[&str], counted: &str| {
+        let mut world = good();
+        world.scenarios[0].approval = Some("start");
+        world.scenarios[0].outputs.clear();
+        step(&mut world, "start").output = Some(json!({"decision": counted}));
+        world.journal.get_mut(KEY).expect("known").decided = accepted.iter().map(|one| (*one).to_owned()).collect();
+        check(&world).len()
+    };
+    assert_eq!((decided(&["approved"], "approved"), decided(&[], "rejected")), (0, 0), "an answer may be lost");
+    assert_eq!((decided(&["approved"], "rejected"), decided(&["approved", "rejected"], "approved")), (1, 1));
 }
 
 #[test]

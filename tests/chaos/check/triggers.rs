@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::world::{RunRow, World};
+use serde_json::Value;
+
+use crate::world::{Parent, RunRow, World};
 
 /// How long a cancellation may take when nothing goes wrong, and while faults are injected, in milliseconds.
 const SOON_MS: i64 = 5_000;
@@ -22,7 +24,7 @@ pub(super) fn acknowledged_runs_end(world: &World) -> Vec<String> {
 pub(super) fn one_run_a_trigger(world: &World) -> Vec<String> {
     let mut faults = Vec::new();
     let mut by_key: HashMap<&str, Vec<&str>> = HashMap::new();
-    for run in &world.runs {
+    for run in world.runs.iter().filter(|run| run.parent.is_none()) {
         match &run.key {
             Some(key) if world.journal.contains_key(key) => by_key.entry(key).or_default().push(&run.id),
             key => faults.push(format!("nobody asked for {} with the key {key:?}", run.id)),
@@ -41,15 +43,15 @@ pub(super) fn one_run_a_trigger(world: &World) -> Vec<String> {
 
 pub(super) fn cancellations(world: &World) -> Vec<String> {
     let mut faults = Vec::new();
-    for (run, trigger, scenario) in world.known() {
-        let steps = world.steps_of(&run.id);
-        if let Some(cancelled) = run.cancel_seq {
-            if run.status != "cancelled" {
-                faults.push(format!("{} recorded its cancellation and is {}", run.id, run.status));
-            }
-            let begun = steps.iter().filter(|step| step.started_seq.is_some_and(|seq| seq > cancelled));
-            faults.extend(begun.map(|step| format!("{} began {} after its cancellation was recorded", run.id, step.node)));
+    for run in &world.runs {
+        let Some(cancelled) = run.cancel_seq else { continue };
+        if run.status != "cancelled" {
+            faults.push(format!("{} recorded its cancellation and is {}", run.id, run.status));
         }
+        let begun = world.steps_of(&run.id).iter().filter(|step| step.started_seq.is_some_and(|seq| seq > cancelled));
+        faults.extend(begun.map(|step| format!("{} began {} after its cancellation was recorded", run.id, step.node)));
+    }
+    for (run, trigger, scenario) in world.known() {
         let Some(acknowledged) = world.journal.get(&trigger.key).and_then(|entry| entry.cancelled_at) else { continue };
         let limit = if world.calm.contains(&trigger.key) { SOON_MS } else { LATE_MS };
         let late = run.finished_at_ms.is_some_and(|end| end > acknowledged as i64 + limit);
@@ -95,9 +97,69 @@ pub(super) fn outcomes(world: &World) -> Vec<String> {
     faults
 }
 
+/// Of several decisions one counts, and the run goes on by it.
+fn decisions(world: &World) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (run, trigger, scenario) in world.known() {
+        let Some(node) = scenario.approval else { continue };
+        let accepted: BTreeSet<_> = world.journal.get(&trigger.key).iter().flat_map(|entry| entry.decided.clone()).collect();
+        let step = world.steps_of(&run.id).iter().rfind(|step| step.node == node && step.status == "completed");
+        let counted = step.and_then(|step| step.output.as_ref()?["decision"].as_str());
+        if accepted.len() > 1 || counted.is_some_and(|counted| accepted.iter().any(|one| one != counted)) {
+            faults.push(format!("{node} of {} accepted {accepted:?} and counted {counted:?}", run.id));
+        }
+        if run.status == "completed" && counted.is_none() {
+            faults.push(format!("{node} of {} has ended without a decision", run.id));
+        }
+    }
+    faults
+}
+
+/// Each item of a list has one run, which came to what it should; and the results stand in the order of the items.
+pub(super) fn children(world: &World) -> Vec<String> {
+    let mut faults = decisions(world);
+    let mut places: HashMap<&Parent, &str> = HashMap::new();
+    for child in &world.runs {
+        let Some(parent) = &child.parent else { continue };
+        if let Some(other) = places.insert(parent, &child.id) {
+            faults.push(format!("{other} and {} are both the run of {parent:?}", child.id));
+        }
+        if !world.runs.iter().any(|run| run.id == parent.run) {
+            faults.push(format!("the parent of {} does not exist", child.id));
+        }
+    }
+    for (run, trigger, scenario) in world.known().filter(|(run, ..)| run.status == "completed") {
+        for children in &scenario.children {
+            let found = world.children(&run.id, children.node);
+            if found.len() != children.count {
+                faults.push(format!("{} of {} has {} runs and not {}", children.node, run.id, found.len(), children.count));
+            }
+            for child in found {
+                let steps = world.steps_of(&child.id);
+                let is_done = |node: &str| steps.iter().any(|step| step.node == *node && step.status == "completed");
+                if child.status != "completed" || !children.nodes.iter().all(|node| is_done(node)) {
+                    faults.push(format!("{} of {} is {} and its parent is completed", child.id, run.id, child.status));
+                }
+            }
+            let step = world.steps_of(&run.id).iter().rfind(|step| step.node == children.node);
+            let output = step.and_then(|step| step.output.as_ref());
+            for index in 0..children.count {
+                // A call puts out what its one run did, a map a list.
+                let result = output.map(|output| output.get(index).unwrap_or(output));
+                let (wanted, key) = (children.key(&trigger.key, index), result.map(|result| &result["body"]["key"]));
+                if key.and_then(Value::as_str) != Some(&wanted) {
+                    faults.push(format!("{} of {} put out {key:?} in the place of {wanted}", children.node, run.id));
+                }
+            }
+        }
+    }
+    faults
+}
+
 /// Whether a run failed because its steps saw too many workers die: that is what the crash budget is for.
 pub(super) fn is_crashed(run: &RunRow) -> bool {
-    run.status == "failed" && run.error.as_ref().is_some_and(|error| error["code"] == "WORKER_CRASHED")
+    // A parent says so of its child.
+    run.status == "failed" && run.error.as_ref().is_some_and(|error| error.to_string().contains("WORKER_CRASHED"))
 }
 
 pub(super) fn is_over(run: &RunRow) -> bool {
