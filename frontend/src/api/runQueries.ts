@@ -2,12 +2,14 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/
 
 import { endpoints } from '../util/paths'
 
-import { readBody, send } from './client'
+import { read, readBody, send, server } from './client'
 import type * as T from './types'
 
 // What is asked of one run, and of the people it waits for.
 
 const seg = encodeURIComponent
+const of = (id: string) => ({ params: { path: { id } } })
+
 const run = (id: string) => `/api/v1/runs/${seg(id)}`
 
 /** A part of a list of a run's items. */
@@ -28,9 +30,8 @@ export const childrenQuery = (id: string, nodeId: string, live: boolean) =>
   infiniteQueryOptions({
     queryKey: ['run', id, 'children', nodeId],
     queryFn: ({ pageParam }) => {
-      const query = new URLSearchParams({ parent: id, node: nodeId, limit: String(itemsAtOnce) })
-      if (pageParam) query.set('cursor', pageParam)
-      return send<T.Page<T.RunSummary>>('GET', `/api/v1/runs?${query}`)
+      const query = { parent: id, node: nodeId, limit: itemsAtOnce, ...(pageParam && { cursor: pageParam }) }
+      return read<T.Page<T.RunSummary>>(server.GET('/api/v1/runs', { params: { query } }))
     },
     initialPageParam: '',
     getNextPageParam: (page) => page.next_cursor ?? undefined,
@@ -39,11 +40,11 @@ export const childrenQuery = (id: string, nodeId: string, live: boolean) =>
     staleTime: 0,
   })
 
-export const pauseRun = (id: string) => send<T.Run>('POST', `${run(id)}/pause`)
-export const resumeRun = (id: string) => send<T.Run>('POST', `${run(id)}/resume`)
+export const pauseRun = (id: string) => read<T.Run>(server.POST('/api/v1/runs/{id}/pause', of(id)))
+export const resumeRun = (id: string) => read<T.Run>(server.POST('/api/v1/runs/{id}/resume', of(id)))
 
 export const sendSignal = (id: string, name: string, payload: T.Json) =>
-  send<void>('POST', `${run(id)}/signals/${seg(name)}`, payload)
+  read<T.Run>(server.POST('/api/v1/runs/{id}/signals/{name}', { params: { path: { id, name } }, body: payload }))
 
 export const rerun = (id: string, body: T.Rerun) => send<T.Run>('POST', `${run(id)}/rerun`, body)
 
@@ -56,14 +57,15 @@ export const rerunPlanQuery = (id: string, body: T.Rerun) =>
     retry: false,
   })
 
+const waiting = (limit: number, cursor: string) =>
+  read<T.Page<T.Approval>>(
+    server.GET('/api/v1/approvals', { params: { query: { status: 'waiting', limit, ...(cursor && { cursor }) } } }),
+  )
+
 /** What waits for a person. The badge in the navigation and the page share it. */
 export const approvalsQuery = infiniteQueryOptions({
   queryKey: ['approvals'],
-  queryFn: ({ pageParam }) => {
-    const query = new URLSearchParams({ status: 'waiting' })
-    if (pageParam) query.set('cursor', pageParam)
-    return send<T.Page<T.Approval>>('GET', `/api/v1/approvals?${query}`)
-  },
+  queryFn: ({ pageParam }) => waiting(50, pageParam),
   initialPageParam: '',
   getNextPageParam: (page) => page.next_cursor ?? undefined,
   refetchInterval: 10_000,
@@ -75,8 +77,7 @@ export const approvalQuery = (runId: string, nodeId: string) =>
     queryKey: ['approvals', runId, nodeId],
     queryFn: async () => {
       for (let cursor = ''; ;) {
-        const query = new URLSearchParams({ status: 'waiting', limit: '200', ...(cursor && { cursor }) })
-        const page = await send<T.Page<T.Approval>>('GET', `/api/v1/approvals?${query}`)
+        const page = await waiting(200, cursor)
         const found = page.items.find((one) => one.run_id === runId && one.node_id === nodeId)
         if (found || !page.next_cursor) return found ?? null
         cursor = page.next_cursor
@@ -85,12 +86,13 @@ export const approvalQuery = (runId: string, nodeId: string) =>
     refetchInterval: 10_000,
   })
 
-export const decide = (approval: T.Approval, decision: T.Verdict, comment: string) =>
-  send<unknown>('POST', `${run(approval.run_id)}/approvals/${seg(approval.node_id)}`, {
-    decision,
-    digest: approval.digest,
-    ...(comment && { comment }),
-  })
+export const decide = ({ run_id, node_id, digest }: T.Approval, decision: T.Verdict, comment: string) =>
+  read<unknown>(
+    server.POST('/api/v1/runs/{id}/approvals/{node_id}', {
+      params: { path: { id: run_id, node_id } },
+      body: { decision, digest, ...(comment && { comment }) },
+    }),
+  )
 
 /** A value that is too large to be shown with the rest. */
 export const blobQuery = (id: string, key: string) =>
@@ -103,8 +105,8 @@ export const blobQuery = (id: string, key: string) =>
 
 export const workspaceQuery = queryOptions({
   queryKey: ['workspace'],
-  queryFn: () => send<T.WorkspaceSettings>('GET', '/api/v1/workspace'),
+  queryFn: () => read<T.WorkspaceSettings>(server.GET('/api/v1/workspace')),
 })
 
 export const patchWorkspace = (patch: T.WorkspaceSettings) =>
-  send<T.WorkspaceSettings>('PATCH', '/api/v1/workspace', patch)
+  read<T.WorkspaceSettings>(server.PATCH('/api/v1/workspace', { body: patch }))

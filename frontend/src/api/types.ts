@@ -72,14 +72,7 @@ export type Schema = {
   'x-taken'?: string[]
 }
 
-export type NodeType = Refine<Stored['NodeType'], { lane: 'inline' | 'dispatched'; params_schema: Schema }> & {
-  /** An array parameter, each of whose objects names one more exit by its `port`. */
-  ports_from?: string | null
-  /** The parameter that holds a graph of the node's own. */
-  body?: string | null
-  /** It answers whoever started the run, so it has no place inside a step. */
-  responds?: boolean
-}
+export type NodeType = Refine<Stored['NodeType'], { lane: 'inline' | 'dispatched'; params_schema: Schema }>
 
 export type LastRun = Refine<Stored['LastRun'], { status: RunStatus }>
 export type Workflow = Refine<Stored['Workflow'], { status: WorkflowStatus; last_run: LastRun | null }>
@@ -90,16 +83,9 @@ export type RunError = Stored['RunError']
 export type StepError = Refine<Stored['StepError'], { details?: Json }>
 
 export type Priority = 'high' | 'normal' | 'low'
-/** Where in which run this one has its place: it is an item of a step there. */
-export type Parent = { run_id: string; node_id: string; attempt: number; index: number }
+export type Parent = Stored['RunParent']
 
-export type RunSummary = Refine<Stored['RunSummary'], { status: RunStatus }> & {
-  priority: Priority
-  parent: Parent | null
-  origin_run_id: string | null
-  paused_at: string | null
-  depth: number
-}
+export type RunSummary = Refine<Stored['RunSummary'], { status: RunStatus; priority: Priority }>
 export type Run = RunSummary & { input: Json; output: Json; response: Json }
 
 /** What a waiting step waits for besides the clock. */
@@ -131,21 +117,9 @@ export type PlannedStep = { node_id: string; decision: Decision; reason: string;
 export type RerunPlan = { version: number; steps: PlannedStep[]; effects: string[] }
 
 export type Verdict = 'approved' | 'rejected'
-export type Approval = {
-  run_id: string
-  node_id: string
-  attempt: number
-  workflow_id: string
-  title: string
-  details: Json
-  approvers: string[]
-  /** Names exactly what is being decided; a decision sends it back. */
-  digest: string
-  requested_at: string
-  expires_at: string | null
-}
+export type Approval = Refine<Stored['Approval'], { details: Json }>
 
-export type WorkspaceSettings = { retention_days: number | null }
+export type WorkspaceSettings = Stored['Workspace']
 
 /** An attempt of a step; its `item` is which one of a map, empty elsewhere. */
 export type StepRow = Refine<

@@ -31,6 +31,7 @@ const start = 'start of the run'
 export function RerunDialog({ run, graph: own, catalog, from, onClose }: Props) {
   const navigate = useNavigate()
   const client = useQueryClient()
+  const incomplete = run.status !== 'completed'
   const [node, setNode] = useState(from ?? (run.status === 'failed' ? 'failed' : start))
   const [version, setVersion] = useState(run.version)
   const [input, setInput] = useState<string | null>(null)
@@ -60,7 +61,7 @@ export function RerunDialog({ run, graph: own, catalog, from, onClose }: Props) 
             label="From"
             data={[
               { value: start, label: 'The start' },
-              ...(run.status === 'failed' ? [{ value: 'failed', label: 'What failed' }] : []),
+              ...(incomplete ? [{ value: 'failed', label: 'What did not complete' }] : []),
               { group: 'From a step', items: steps.map((one) => ({ value: one.id, label: titleOf(one) })) },
             ]}
             value={node}
