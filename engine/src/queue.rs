@@ -3,8 +3,8 @@
 //! What a hint says is decided by the database when it is taken up, so a hint may be lost, doubled or late at will. Only
 //! the files below this one name apalis.
 //!
-//! Two ways lead in. What only this process can take up is pushed and stays here: runs that it has prepared, what its sweeper
-//! found. What any worker may take up is offered, and goes over Redis where there is one, else the same way as the rest.
+//! Two ways lead in. What this process's sweeper found is pushed and stays here. What any worker may take up is offered, and
+//! goes over Redis where there is one, else the same way as the rest.
 
 mod memory;
 mod redis;

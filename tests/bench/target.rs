@@ -136,10 +136,12 @@ async fn restarted(server: &mut Server) -> Duration {
 }
 
 fn environment(mode: Mode) -> impl Iterator<Item = (&'static str, &'static str)> {
+    // As it is installed; the harness has it shorter.
+    let lease = ("FLOWFORGE_LEASE_MS", "30000");
     let settings: &[_] = match mode {
         Mode::Plain => &[],
         Mode::StepByStep => &[("FLOWFORGE_COMMIT_EACH_STEP", "true")],
         Mode::AllOn => &[("FLOWFORGE_LOG", "warn,flowforge=debug"), ("FLOWFORGE_LOG_FORMAT", "json")],
     };
-    settings.iter().copied()
+    std::iter::once(lease).chain(settings.iter().copied())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowforge_tests::Database;
 
-use crate::peer::{Kind, Peer};
+use crate::peer::Kind;
 use crate::report::Report;
 use crate::target::Target;
 use crate::workload::{ACCEPTED, CLIENTS, Case, Mode, Workload};
@@ -27,23 +27,27 @@ pub(crate) async fn measure(report: &mut Report, repeats: u64, seconds: u64) {
         for target in targets.values_mut().flatten() {
             target.sign_in().await;
         }
-        let mut running: Vec<Peer> = Vec::new();
-        for kind in &peers {
-            running.extend(kind.start().await);
-        }
         for case in Case::all() {
             for target in &targets[&case.mode] {
                 report.add(case, &target.subject.name, target.measure(case, seconds).await);
             }
-            for peer in &running {
-                if let Some(sample) = peer.measure(case, seconds).await {
-                    report.add(case, peer.name(), sample);
-                }
-            }
+        }
+        // One peer at a time, and none while another is measured: some are busy when they have nothing to do.
+        for kind in &peers {
+            measure_peer(report, *kind, seconds).await;
         }
     }
     for target in &targets[&Mode::Plain] {
         report.loaded.push((target.subject.name.clone(), machine::resident_mib(target.server.pid())));
+    }
+}
+
+async fn measure_peer(report: &mut Report, kind: Kind, seconds: u64) {
+    let Some(peer) = kind.start().await else { return };
+    for case in Case::all() {
+        if let Some(sample) = peer.measure(case, seconds).await {
+            report.add(case, peer.name(), sample);
+        }
     }
 }
 
