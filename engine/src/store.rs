@@ -6,6 +6,9 @@
 pub mod accounts;
 pub(crate) mod audit;
 mod connect;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at once")]
+mod differential;
 mod entity;
 pub mod inbox;
 pub mod leases;
@@ -14,6 +17,7 @@ pub mod logs;
 mod page;
 pub mod runs;
 pub mod steps;
+pub(crate) mod why;
 pub mod workers;
 pub mod workflows;
 

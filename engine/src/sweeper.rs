@@ -2,6 +2,8 @@
 //!
 //! Everything that can be claimed is found by looking, so that losing every hint costs time and nothing else.
 
+mod nets;
+
 use std::{sync::Arc, time::Duration};
 
 use flowforge_core::RunId;
@@ -9,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     clock,
+    config::QueueConfig,
     error::{Error, Result},
     owner::HANDLER,
     queue::{Hint, Priority},
@@ -21,8 +24,12 @@ use crate::{
 const BATCH: u64 = 200;
 /// The pause when there is more to find.
 const MORE: Duration = Duration::from_millis(100);
+/// How long a hint may be on its way at the most.
+const HINTED: Duration = Duration::from_secs(1);
 /// Sweeps between two looks at what nobody will ask for again.
 const TIDY_EVERY: u32 = 100;
+/// Sweeps between two looks for what should never be lost.
+const NETS_EVERY: u32 = 10;
 
 /// Looks every few moments until the process leaves.
 pub(crate) async fn sweep(shared: &Arc<Shared>) {
@@ -48,7 +55,7 @@ pub(crate) async fn sweep(shared: &Arc<Shared>) {
 
 /// Whether everything was found that there is to do.
 async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<bool> {
-    let found = shared.store.find_work(shared.config.lease, BATCH).await?;
+    let found = shared.store.find_work(shared.config.lease, on_the_way(shared), BATCH).await?;
     let found_all = (found.runs.len() as u64) < BATCH;
     for run in found.runs {
         shared.queue.push(Hint::Run(run), Priority::Low);
@@ -61,12 +68,23 @@ async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<bool> {
     }
     start_handlers(shared).await?;
     look_after_own(shared).await?;
+    if round.is_multiple_of(NETS_EVERY) {
+        nets::cast(shared).await?;
+    }
     if round.is_multiple_of(TIDY_EVERY) {
         shared.store.forget_silent_workers(shared.config.lease).await?;
         shared.store.forget_late_messages().await?;
         shared.store.cancel_orphans().await?;
     }
     Ok(found_all)
+}
+
+/// How long the hint of a dispatched step may be on its way before the sweeper speaks of the step itself.
+fn on_the_way(shared: &Shared) -> Duration {
+    match shared.config.queue {
+        QueueConfig::None => Duration::ZERO,
+        _ => HINTED.min(shared.config.lease / 6),
+    }
 }
 
 /// Creates the runs that failures have called for. Each has its id from the beginning, so it is created once.
@@ -84,7 +102,7 @@ async fn start_handlers(shared: &Arc<Shared>) -> Result<()> {
 
 async fn start_handler(shared: &Arc<Shared>, id: RunId, message: Uuid, handler: &Handler) -> Result<()> {
     let compiled = start::compiled(shared, handler.workspace, &handler.workflow, None).await?;
-    let new = Accept::new(handler.workspace, compiled, handler.input.clone(), HANDLER);
+    let new = Accept::new(handler.workspace, compiled, Arc::new(handler.input.clone()), HANDLER);
     match start::accept(shared, Accept { id, called_by: Some(message), ..new }).await {
         // Another process was quicker.
         Err(Error::Fenced) => shared.store.forget_message(message).await,

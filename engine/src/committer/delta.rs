@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::record::Parent;
 
 /// A change to one run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Delta {
     /// The run.
     pub(crate) run: RunId,
@@ -42,7 +42,7 @@ impl Delta {
 }
 
 /// What must hold for a delta to be written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Guard {
     /// The run does not exist, nor another one with its dedupe key.
     New(Box<NewRunRow>),
@@ -60,7 +60,7 @@ pub(crate) enum Guard {
 }
 
 /// A run's row when it is created. The delta's patch applies to it as well.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct NewRunRow {
     pub(crate) workspace: WorkspaceId,
     pub(crate) workflow: WorkflowId,
@@ -94,7 +94,7 @@ pub(crate) struct KeyedLimit {
 }
 
 /// An attempt that any worker may claim.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Dispatch {
     pub(crate) node: NodeId,
     pub(crate) attempt: u32,
@@ -102,7 +102,7 @@ pub(crate) struct Dispatch {
 }
 
 /// A message to another run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Letter {
     pub(crate) id: Uuid,
     pub(crate) to: RunId,
@@ -120,7 +120,7 @@ impl NewRunRow {
 }
 
 /// What changes in a run's own row. Only an owner may change it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RunPatch {
     pub(crate) status: Option<RunStatus>,
     /// JSON.
@@ -145,7 +145,7 @@ pub(crate) struct RunPatch {
 }
 
 /// An attempt's row. `…_at` offsets count from the delta's first record number.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StepWrite {
     pub(crate) node: NodeId,
     pub(crate) attempt: u32,
@@ -168,7 +168,7 @@ pub(crate) struct StepWrite {
 }
 
 /// A log line, or, with no node, something that happened to the run itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct LogWrite {
     pub(crate) offset: i64,
     pub(crate) node: NodeId,

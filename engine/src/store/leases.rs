@@ -164,12 +164,13 @@ impl Store {
 
     /// Runs and dispatched steps that someone should look at, the most urgent and oldest first: no living owner and something to
     /// do. A minute of waiting outweighs a degree of urgency, so that nothing waits for ever.
-    pub(crate) async fn find_work(&self, lease: Duration, limit: u64) -> Result<Found> {
+    ///
+    /// A step that was dispatched less than `on_the_way` ago has its hint on the way.
+    pub(crate) async fn find_work(&self, lease: Duration, on_the_way: Duration, limit: u64) -> Result<Found> {
         let (alive, now) = (self.alive_sql(lease), self.now_sql());
-        // What was dispatched a moment ago has its hint on the way.
-        let hinted = lease.as_millis() / 6;
+        let hinted = on_the_way.as_millis();
         let runs = format!(
-            "SELECT id FROM runs WHERE finished_at IS NULL AND ((owner IS NULL AND (status = 'pending' OR wake_at <= {now} \
+            "SELECT id FROM runs WHERE finished_at IS NULL AND ((owner IS NULL AND (status = 'pending' OR wake_at <= {now} OR deadline_at <= {now} \
              OR EXISTS (SELECT 1 FROM run_inbox i WHERE i.run_id = runs.id))) OR (owner IS NOT NULL AND owner NOT IN ({alive}))) \
              AND {} ORDER BY created_at + priority * 60000, id LIMIT {limit}",
             self.admitted_sql()

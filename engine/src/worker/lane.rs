@@ -108,6 +108,10 @@ async fn call_next(shared: &Shared, key: &str) {
 /// Makes the attempt; nothing when the process leaves before it has ended.
 async fn attempt(shared: &Arc<Shared>, step: &StepRef, Claim { lease, lapses }: Claim) -> Result<Option<Report>> {
     let loaded = Loaded::read(shared, step.run).await?;
+    // What was read may be of after a recall: then the attempt that stands there is not for now.
+    if !shared.store.holds_step(step, lease.epoch).await? {
+        return Err(Error::Fenced);
+    }
     let graph = &loaded.compiled.graph;
     let ix = graph.find(&step.node).ok_or(Error::NotFound("node"))?;
     if loaded.run.status().is_terminal() {
@@ -132,6 +136,7 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, Claim { lease, lapses }: 
         about: &about(record),
         secrets: &shared.executor.secrets,
         place: loaded.place.as_ref(),
+        plain: loaded.plain,
     };
     let task = surroundings.task(attempt, log);
     if !shared.is_trusted_since(lapses) {

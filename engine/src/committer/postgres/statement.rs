@@ -83,9 +83,8 @@ WITH inserted AS (
     awaiting = coalesce(excluded.awaiting, s.awaiting)
 ), dispatched AS (
   INSERT INTO step_leases (run_id, node_id, item, attempt, owner, epoch, crashes, dispatched_at, claimed_at, concurrency_key, concurrency_limit)
-  SELECT d.run, d.node, '', d.attempt, NULL, (extract(epoch from clock_timestamp()) * 1000)::bigint, 0,
-    (extract(epoch from clock_timestamp()) * 1000)::bigint, NULL, d.limit_key, d.most
-  FROM {dispatches} JOIN passed p ON p.id = d.run
+  SELECT d.run, d.node, '', d.attempt, NULL, d.now, 0, d.now, NULL, d.limit_key, d.most
+  FROM (SELECT *, (extract(epoch from clock_timestamp()) * 1000)::bigint AS now FROM {dispatches}) d JOIN passed p ON p.id = d.run
   ON CONFLICT DO NOTHING
 ), recalled AS (
   DELETE FROM step_leases l USING {recalls}, passed p
