@@ -36,9 +36,13 @@ export async function read<T>(call: Call): Promise<T> {
 }
 
 /** A call by method and address, for what the generated client cannot say. */
-export async function send<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  const headers: Record<string, string> = body === undefined ? {} : { 'Content-Type': 'application/json' }
-  const init: RequestInit = { method, headers, signal }
+export async function send<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<T> {
+  const init: RequestInit = { method, headers: { 'Content-Type': 'application/json', ...headers } }
   if (body !== undefined) init.body = JSON.stringify(body)
   const response = await authedFetch(new Request(new URL(path, baseUrl), init)).catch(unreachable)
   const text = await response.text()

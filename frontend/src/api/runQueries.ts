@@ -46,12 +46,14 @@ export const resumeRun = (id: string) => read<T.Run>(server.POST('/api/v1/runs/{
 export const sendSignal = (id: string, name: string, payload: T.Json) =>
   read<T.Run>(server.POST('/api/v1/runs/{id}/signals/{name}', { params: { path: { id, name } }, body: payload }))
 
-export const rerun = (id: string, body: T.Rerun) => send<T.Run>('POST', `${run(id)}/rerun`, body)
+/** `key` makes a double click, or a retry after a lost answer, start one run and not two. */
+export const rerun = (id: string, body: T.Rerun, key: string) =>
+  send<T.Run>('POST', `${run(id)}/rerun`, body, { 'Idempotency-Key': key })
 
 export const rerunPlanQuery = (id: string, body: T.Rerun) =>
   queryOptions({
     queryKey: ['run', id, 'plan', body],
-    queryFn: ({ signal }) => send<T.RerunPlan>('POST', `${run(id)}/rerun/plan`, body, signal),
+    queryFn: () => send<T.RerunPlan>('POST', `${run(id)}/rerun/plan`, body),
     placeholderData: keepPreviousData,
     staleTime: 10_000,
     retry: false,

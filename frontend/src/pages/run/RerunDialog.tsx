@@ -2,7 +2,7 @@ import { Button, Group, Modal, Select, Switch } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 
 import { errorText } from '../../api/client'
 import { versionQuery, workflowQuery } from '../../api/queries'
@@ -12,6 +12,7 @@ import { nodeById, titleOf } from '../../canvas/graph'
 import type { Catalog } from '../../canvas/view'
 import { CodeEditor } from '../../ui/CodeEditor'
 import { Notice } from '../../ui/Notice'
+import { randomKey } from '../../util/random'
 
 import { PlanView } from './PlanView'
 
@@ -43,8 +44,9 @@ export function RerunDialog({ run, graph: own, catalog, from, onClose }: Props) 
   const body: Rerun = { version, ...(node !== start && { from_node: node }), ...(input !== null && { input: value }) }
   const [settled] = useDebouncedValue(body, 300, { leading: true })
   const plan = useQuery({ ...rerunPlanQuery(run.id, settled), enabled: value !== undefined })
+  const keyFor = useKeys()
   const begin = useMutation({
-    mutationFn: () => rerun(run.id, body),
+    mutationFn: () => rerun(run.id, body, keyFor(JSON.stringify(body))),
     onSuccess: ({ id }) => {
       void client.invalidateQueries({ queryKey: ['runs'] })
       onClose()
@@ -113,6 +115,16 @@ export function RerunDialog({ run, graph: own, catalog, from, onClose }: Props) 
       </div>
     </Modal>
   )
+}
+
+/** A key for each wish: asking twice for the same makes one run, and a changed wish is another. */
+function useKeys(): (wish: string) => string {
+  const keys = useRef(new Map<string, string>())
+  return (wish) => {
+    const key = keys.current.get(wish) ?? randomKey()
+    keys.current.set(wish, key)
+    return key
+  }
 }
 
 /** Newest first, as many as a list can bear; the run's own is among them. */
