@@ -60,7 +60,7 @@ export function LargeValue({ at, show }: { at: Large; show: (whole: Value) => Re
           </Button>
         )}
       </div>
-      {trouble && <p className="group-error">{trouble}</p>}
+      {trouble && <p className="large-trouble">{trouble}</p>}
       {state === 'open' && whole !== null ? (
         show(parsed(whole))
       ) : (
