@@ -1,6 +1,7 @@
 //! The commands of `flowforge`.
 
 mod doctor;
+mod family;
 mod migrate;
 mod openapi;
 mod progress;

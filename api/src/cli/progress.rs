@@ -6,6 +6,8 @@ use flowforge_core::Timestamp;
 use flowforge_engine::{AttemptRecord, FeedEvent};
 use serde_json::Value;
 
+use crate::time::iso;
+
 /// How many characters the longest bar has.
 const WIDTH: u64 = 40;
 
@@ -26,16 +28,21 @@ pub(super) fn line(event: &FeedEvent) -> Option<String> {
         "step_succeeded" => Some(format!("✔ {node}")),
         "step_failed" => Some(format!("✘ {node}  {}", error())),
         "step_retrying" => Some(format!("↻ {node}  {}", error())),
-        "step_waiting" => Some(format!("… {node} {}", waits(event.data.get("awaiting").unwrap_or(&Value::Null)))),
+        "step_waiting" => Some(format!("… {node} {}", waits(event))),
         "step_cancelled" => Some(format!("■ {node} was stopped")),
         _ => None,
     }
 }
 
-fn waits(awaiting: &Value) -> String {
+fn waits(event: &FeedEvent) -> String {
+    let field = |name: &str| event.data.get(name).unwrap_or(&Value::Null);
+    let awaiting = field("awaiting");
+    let text = |name: &str| awaiting[name].as_str().unwrap_or_default();
+    // Without a limit the run is stopped.
+    let until = field("wake_at").as_i64().map(|at| format!(", which nobody can give it here, until {}", iso(Timestamp(at))));
     match awaiting["kind"].as_str() {
-        Some("signal") => format!("waits for the signal `{}`", awaiting["name"].as_str().unwrap_or_default()),
-        Some("approval") => format!("waits for a decision: {}", awaiting["title"].as_str().unwrap_or_default()),
+        Some("signal") => format!("waits for the signal `{}`{}", text("name"), until.unwrap_or_default()),
+        Some("approval") => format!("waits for a decision, \"{}\"{}", text("title"), until.unwrap_or_default()),
         Some("children") if awaiting["total"] == 1 => "waits for a run".to_owned(),
         Some("children") => format!("waits for {} runs", awaiting["total"]),
         _ => "sleeps".to_owned(),
