@@ -18,6 +18,7 @@ macro_rules! on_each_database {
 
 mod api;
 mod bad_input;
+mod command_line;
 mod crash;
 mod git_job;
 mod harness;

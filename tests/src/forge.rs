@@ -64,6 +64,19 @@ impl Forge {
         }
     }
 
+    /// The rows of a query on the server's database, one line each, columns separated by `|`.
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        if let Some(postgres) = &self.postgres {
+            return postgres.query(sql);
+        }
+        let file = sqlite_file(&self.server.folder().join("data"));
+        let connection = rusqlite::Connection::open(file).expect("the database opens");
+        let mut statement = connection.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| (0..columns).map(|at| Ok(shown(&row.get(at)?))).collect::<Result<Vec<_>, _>>());
+        rows.and_then(|rows| rows.map(|row| Ok(row?.join("|"))).collect()).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
     /// Saves a workflow and returns its id.
     pub async fn workflow(&self, name: &str, graph: &Value) -> String {
         let saved = self.owner.post("/workflows", json!({"name": name, "graph": graph})).await.expect(201);
@@ -110,6 +123,19 @@ impl Forge {
         now
     }
 
+    /// The answer to `GET /api/v1{path}` once it fits. Panics with the last one after a minute: for what no event tells.
+    pub async fn until(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let limit = std::time::Instant::now() + Duration::from_secs(60);
+        loop {
+            let body = self.owner.get(path).await.expect(200);
+            if fits(&body) {
+                return body;
+            }
+            assert!(std::time::Instant::now() < limit, "{path} does not come to what is expected: {body:#}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
     /// Every attempt of a run.
     pub async fn steps(&self, run: &str) -> Vec<Value> {
         let listed = self.owner.get(&format!("/runs/{run}/steps")).await.expect(200);
@@ -133,6 +159,17 @@ fn sqlite_file(data: &Path) -> PathBuf {
     let files = std::fs::read_dir(data).expect("a data folder").flatten().map(|entry| entry.path());
     let mut databases = files.filter(|path| path.extension().is_some_and(|ending| ending == "db" || ending == "sqlite"));
     databases.next().unwrap_or_else(|| panic!("no database in {}", data.display()))
+}
+
+/// A value as `psql` writes it.
+fn shown(value: &rusqlite::types::Value) -> String {
+    match value {
+        rusqlite::types::Value::Null => String::new(),
+        rusqlite::types::Value::Integer(number) => number.to_string(),
+        rusqlite::types::Value::Real(number) => number.to_string(),
+        rusqlite::types::Value::Text(text) => text.clone(),
+        rusqlite::types::Value::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
 }
 
 fn text(value: &Value) -> String {

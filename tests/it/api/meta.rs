@@ -22,8 +22,9 @@ async fn node_types_tell_the_palette_and_the_forms_everything() {
         assert!(!kind["params_schema"].to_string().contains("\"$ref\""), "subschemas are inlined: {kind:#}");
     }
     for wanted in
-        "trigger.manual set transform condition filter delay http.request command git.clone git.branch git.commit git.push"
-            .split(' ')
+        "trigger.manual set transform condition filter delay http.request command git.clone git.branch git.commit git.push \
+         switch map call respond wait.signal approval"
+            .split_whitespace()
     {
         assert!(types.contains(wanted), "{wanted} is not among {types:?}");
     }
@@ -48,6 +49,12 @@ async fn the_openapi_document_names_every_route() {
         "runs/{id}/events",
         "runs/{id}/logs",
         "runs/{id}/cancel",
+        "runs/{id}/pause",
+        "runs/{id}/resume",
+        "runs/{id}/signals/{name}",
+        "runs/{id}/approvals/{node_id}",
+        "approvals",
+        "workspace",
         "node-types",
     ] {
         assert!(paths.iter().any(|path| path.ends_with(&format!("/{wanted}"))), "{wanted} is not among {paths:#?}");

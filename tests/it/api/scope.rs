@@ -25,6 +25,10 @@ async fn somebody_elses_things_are_not_found(forge: Forge) {
         (Method::GET, format!("{run}/logs"), Value::Null),
         (Method::GET, format!("{run}/events"), Value::Null),
         (Method::POST, format!("{run}/cancel"), json!({})),
+        (Method::POST, format!("{run}/pause"), json!({})),
+        (Method::POST, format!("{run}/resume"), json!({})),
+        (Method::POST, format!("{run}/signals/go"), json!({})),
+        (Method::POST, format!("{run}/approvals/ask"), json!({"decision": "approved", "digest": ""})),
     ];
     for (method, path, body) in calls {
         let request = stranger.request(method.clone(), &path);
