@@ -2,6 +2,7 @@
 
 mod decide;
 mod rerun;
+mod why;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,9 +14,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::why::why;
 pub use self::{
     decide::{Asked, NewDecision},
     rerun::{Rerun, RerunPlan, RerunStep},
+    why::Reason,
 };
 use crate::{
     clock::{self, Clock},

@@ -34,7 +34,7 @@ pub use crate::{
     audit::{Finding, Report, audit},
     clock::Clock,
     config::{EngineConfig, QueueConfig},
-    engine::{Asked, Dedupe, Engine, NewDecision, NewRun, Rerun, RerunPlan, RerunStep, Started},
+    engine::{Asked, Dedupe, Engine, NewDecision, NewRun, Reason, Rerun, RerunPlan, RerunStep, Started},
     error::{Error, Result},
     feed::FeedEvent,
     record::{AttemptRecord, LogRecord, Parent, RunRecord},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowforge_core::{
-    Input, StepState,
+    Input, RunStatus, StepState,
     node::{NodeError, Outcome},
 };
 
@@ -14,7 +14,10 @@ use super::Owner;
 use crate::{
     error::Result,
     executor::{Executed, json_text},
-    store::inbox::{Decision, Message, Report},
+    store::{
+        inbox::{Decision, Message, Report},
+        runs::ChildRow,
+    },
 };
 
 impl Owner {
@@ -38,8 +41,24 @@ impl Owner {
                         self.apply(Input::ChildEnded { step, attempt, index, failed }, None);
                     }
                 }
-                Message::Look | Message::Start(_) => {}
+                Message::Look => self.look_at_children().await?,
+                Message::Start(_) => {}
                 Message::Report(report) => self.take_report(*report),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of children that have ended and whose message was lost.
+    async fn look_at_children(&mut self) -> Result<()> {
+        if !self.run.awaits_children() {
+            return Ok(());
+        }
+        for child in self.shared.store.children(self.id).await? {
+            let ChildRow { node, attempt, index, status } = child;
+            if let Some(step) = self.compiled.graph.find(&node).filter(|_| status.is_terminal()) {
+                let failed = status != RunStatus::Completed;
+                self.apply(Input::ChildEnded { step, attempt, index, failed }, None);
             }
         }
         Ok(())

@@ -258,7 +258,7 @@ impl Store {
 }
 
 /// Leaves the large columns where they are: what lists do not show is not read.
-fn light(select: Select<run::Entity>) -> Select<run::Entity> {
+pub(super) fn light(select: Select<run::Entity>) -> Select<run::Entity> {
     use sea_orm::Iterable as _;
 
     let columns =
