@@ -32,7 +32,7 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("not_found", "There is no such thing in this workspace."),
     ("not_published", "The workflow has no published version."),
     ("run_finished", "The run has ended."),
-    ("run_state", "The run is past the point where the request makes sense."),
+    ("run_state", "The run is not where the request makes sense: not begun, not ended, or another run's."),
     ("too_many_requests", "The caller has asked too often; `Retry-After` says how long to wait."),
     ("too_many_signals", "The run keeps as many signals as it can until a step takes one."),
     ("unauthenticated", "There is no access token, or it is not good any more."),

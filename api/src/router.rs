@@ -29,7 +29,7 @@ use crate::{
     error::{ApiError, GraphProblem},
     extract::BODY_LIMIT,
     request_id,
-    routes::{approvals, auth, docs, events, health, node_types, runs, signals, steps, versions, workflows, workspace},
+    routes::{approvals, auth, docs, events, health, node_types, reruns, runs, signals, steps, versions, why, workflows, workspace},
     security,
 };
 
@@ -84,6 +84,9 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::pause))
         .routes(routes!(runs::resume))
+        .routes(routes!(reruns::rerun))
+        .routes(routes!(reruns::plan))
+        .routes(routes!(why::show))
         .routes(routes!(signals::send))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::decide))

@@ -6,10 +6,12 @@ pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod node_types;
+pub(crate) mod reruns;
 pub(crate) mod runs;
 pub(crate) mod signals;
 pub(crate) mod steps;
 pub(crate) mod versions;
+pub(crate) mod why;
 pub(crate) mod workflows;
 pub(crate) mod workspace;
 

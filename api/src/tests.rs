@@ -7,6 +7,7 @@ mod children;
 mod files;
 mod openapi;
 mod problems;
+mod reruns;
 mod runs;
 mod sessions;
 mod waits;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use crate::{
     app::App,
@@ -187,7 +188,7 @@ pub(crate) async fn start(
         input: ask.input,
         trigger: origin(&headers),
         priority: ask.priority,
-        dedupe: dedupe(&headers, workflow, &body)?,
+        dedupe: dedupe(&headers, workflow.uuid(), &body)?,
     };
     let started = app.engine.start(new).await?;
     let status = if started.is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -325,7 +326,7 @@ fn origin(headers: &HeaderMap) -> &'static str {
 }
 
 /// The key is the workspace's; the hash tells a repetition from another request that uses the same key.
-fn dedupe(headers: &HeaderMap, workflow: WorkflowId, body: &[u8]) -> Result<Option<Dedupe>> {
+pub(crate) fn dedupe(headers: &HeaderMap, about: Uuid, body: &[u8]) -> Result<Option<Dedupe>> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -333,7 +334,7 @@ fn dedupe(headers: &HeaderMap, workflow: WorkflowId, body: &[u8]) -> Result<Opti
     let refuse = || {
         ApiError::bad_request("invalid_idempotency_key", format!("`Idempotency-Key` must have 1 to {KEY_MAX} visible characters"))
     };
-    let hash = Sha256::new().chain_update(workflow.uuid()).chain_update(body).finalize();
+    let hash = Sha256::new().chain_update(about).chain_update(body).finalize();
     let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Some(Dedupe { key: key.ok_or_else(refuse)?.to_owned(), hash }))
 }
