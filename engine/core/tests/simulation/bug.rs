@@ -29,6 +29,14 @@ pub(crate) enum Bug {
     KeyOfAttempt,
     /// A cancel leaves the run's dispatched steps to whoever finds them.
     CancelSparesLane,
+    /// A cancel is not handed on to the runs that steps have started.
+    CancelSparesChildren,
+    /// A run that was started for an item does not tell its end.
+    ChildEndsSilently,
+    /// A worker that was silent for too long starts no children, and goes on as if it had.
+    LapsedCallsNobody,
+    /// What is left of the signals is written when there are more or fewer of them.
+    SignalsByCount,
     /// Claiming a run leaves its epoch as it was.
     ClaimKeepsEpoch,
     /// Claiming a dispatched step leaves its epoch as it was.
@@ -49,8 +57,6 @@ pub(crate) enum Bug {
     SleepKeepsDispatch,
     /// A dispatched step that is dispatched again begins with the first epoch again.
     LeaseEpochRestarts,
-    /// The report of a call that a timer has made is thrown away where the timer is not due yet.
-    ReportBeforeTimer,
     /// A message is deleted when it is read.
     MessageReadOnce,
     /// A commit whose outcome is not known counts as failed, and is written again.
@@ -78,6 +84,10 @@ impl Bug {
         (Self::DedupeInQueue, &["D4"]),
         (Self::KeyOfAttempt, &["D7"]),
         (Self::CancelSparesLane, &["D8"]),
+        (Self::CancelSparesChildren, &["D8"]),
+        (Self::ChildEndsSilently, &["D12"]),
+        (Self::LapsedCallsNobody, &["D12"]),
+        (Self::SignalsByCount, &["D12"]),
         (Self::ClaimKeepsEpoch, &["D5"]),
         (Self::StepKeepsEpoch, &["D5"]),
         (Self::HintOnce, &["D12"]),
@@ -88,7 +98,6 @@ impl Bug {
         (Self::CommandsAfterInbox, &["D3", "D7"]),
         (Self::SleepKeepsDispatch, &["D9", "G12"]),
         (Self::LeaseEpochRestarts, &["D5"]),
-        (Self::ReportBeforeTimer, &["D9"]),
         (Self::MessageReadOnce, &["D9", "D12"]),
         (Self::UnknownIsFailed, &["D1", "D2", "D5", "D6"]),
         (Self::CrashesUncounted, &["D10", "D12"]),

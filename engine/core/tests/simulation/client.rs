@@ -1,15 +1,17 @@
 //! Clients: they start runs, repeat what was not answered, and cancel, as through `engine/src/engine.rs`.
 
+use flowforge_core::{StepIx, StepStatus, awaiting::Verdict};
+
 use crate::{
     bug::Bug,
     cover::Rare,
     delta::{Delta, Guard, NewRun},
-    ghost::SLEEPERS_ARE_GIVEN_UP,
     messages::{Fate, Op, Order, To},
-    owner::Owner,
-    plan::{Call, Compiled, Scripted, pool},
+    owner::{Owner, payload},
+    plan::{Awaits, Call, Compiled, Scripted, pool},
     process::Live,
     rng::mix,
+    store::{Body, RunRow},
     watcher::Watcher,
     world::{At, Ev, World},
 };
@@ -30,10 +32,23 @@ enum Wish {
     Start {
         key: Option<u32>,
     },
-    /// To cancel what this request has started.
-    Cancel {
+    /// To say something to the run that this request has started.
+    Tell {
         of: usize,
+        what: What,
     },
+}
+
+/// What is said to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Cancel,
+    Pause,
+    Resume,
+    /// The signal of a step.
+    Signal(StepIx),
+    /// A decision on a step, as often as it asks.
+    Decide(StepIx),
 }
 
 #[derive(Clone)]
@@ -62,7 +77,7 @@ impl Request {
     fn key(&self) -> Option<u32> {
         match self.wish {
             Wish::Start { key } => key,
-            Wish::Cancel { .. } => None,
+            Wish::Tell { .. } => None,
         }
     }
 }
@@ -72,17 +87,38 @@ impl World {
     pub(crate) fn people(&mut self) {
         for number in 0..self.swarm.runs {
             let compiled = &pool()[self.rng.below(pool().len() as u64) as usize];
-            let key = self.rng.chance(self.swarm.keyed).then_some(number as u32);
+            // Somebody has to know a run that waits for somebody.
+            let key = (self.rng.chance(self.swarm.keyed) || compiled.waits_for_others()).then_some(number as u32);
             let at = self.rng.below(30_000);
             let first = self.wish(compiled, Wish::Start { key }, at);
             if key.is_some() && self.rng.chance(self.swarm.doubled) {
                 let later = self.rng.pick(&[0, 1, 50, 5_000, 60_000]) + self.rng.below(10);
                 self.wish(compiled, Wish::Start { key }, at + later);
             }
-            if self.rng.chance(self.swarm.cancel) {
-                let later = self.rng.pick(&[0, 100, 5_000, 30_000, 90_000]) + self.rng.below(1_000);
-                self.wish(compiled, Wish::Cancel { of: first }, at + later);
-            }
+            self.talk(compiled, first, at);
+        }
+    }
+
+    /// What is said to a run after it was started.
+    fn talk(&mut self, compiled: &'static Compiled, of: usize, at: u64) {
+        if self.rng.chance(self.swarm.cancel) {
+            let later = self.rng.pick(&[0, 100, 5_000, 30_000, 90_000]) + self.rng.below(1_000);
+            self.wish(compiled, Wish::Tell { of, what: What::Cancel }, at + later);
+        }
+        if self.rng.chance(self.swarm.pauses) {
+            let (pause, resume) = (self.rng.below(20_000), self.rng.below(60_000));
+            self.wish(compiled, Wish::Tell { of, what: What::Pause }, at + pause);
+            self.wish(compiled, Wish::Tell { of, what: What::Resume }, at + pause + resume);
+        }
+        for (step, _) in compiled.graph.steps() {
+            let what = match compiled.script(step).awaits {
+                Awaits::Signal => What::Signal(step),
+                Awaits::Decision => What::Decide(step),
+                Awaits::Nothing | Awaits::Children { .. } => continue,
+            };
+            let later = self.rng.pick(&[0, 1_000, 10_000, 60_000]);
+            let later = later + self.rng.below(5_000);
+            self.wish(compiled, Wish::Tell { of, what }, at + later);
         }
     }
 
@@ -97,11 +133,10 @@ impl World {
         if self.requests[request].done || self.requests[request].waits {
             return;
         }
-        if let Wish::Cancel { of } = self.requests[request].wish
-            && self.requests[of].run.is_none()
+        if let Wish::Tell { of, what } = self.requests[request].wish
+            && !self.is_time(request, of, what)
         {
-            self.requests[request].done = self.requests[of].done;
-            return self.later(500, Ev::Client(request));
+            return;
         }
         let worker = self.rng.below(self.processes.len() as u64) as usize;
         if !self.processes[worker].works {
@@ -119,6 +154,49 @@ impl World {
         self.later(wait, Ev::Accept(self.here(worker), of));
     }
 
+    /// Whether something can be said to a run now; if it never can, the client is content.
+    fn is_time(&mut self, request: usize, of: usize, what: What) -> bool {
+        let run = self.requests[of].run;
+        let row = run.and_then(|run| self.store.run(run));
+        let is_over = self.requests[of].done && run.is_none() || row.is_some_and(|row| row.finished.is_some());
+        let pauses = self
+            .requests
+            .iter()
+            .any(|other| !other.done && matches!(other.wish, Wish::Tell { of: same, what: What::Pause } if same == of));
+        let waits = match what {
+            _ if is_over || row.is_none() => !is_over,
+            // Whoever paused it lets it go on.
+            What::Resume => pauses || !row.is_some_and(|row| row.paused),
+            What::Decide(step) => row.and_then(|row| asked(row, step)).is_none(),
+            _ => false,
+        };
+        if waits {
+            let wait = self.rng.between(1_000, 6_000);
+            self.later(wait, Ev::Client(request));
+        }
+        // A cancel that comes late is sent all the same.
+        let is_late = is_over && !(what == What::Cancel && run.is_some());
+        self.requests[request].done |= is_late;
+        !waits && !is_late
+    }
+
+    fn message(&self, run: u32, what: What) -> Option<Body> {
+        let row = self.store.run(run)?;
+        Some(match what {
+            What::Cancel => Body::Cancel,
+            What::Pause => Body::Pause,
+            What::Resume => Body::Resume,
+            What::Signal(step) => {
+                Body::Signal { name: row.compiled.graph.step(step).id.to_string(), payload: payload(row.compiled.node(step)) }
+            }
+            What::Decide(step) => {
+                let attempt = asked(row, step)?;
+                let verdict = if mix(self.now).is_multiple_of(3) { Verdict::Rejected } else { Verdict::Approved };
+                Body::Decide { step, attempt, verdict, output: payload(row.compiled.node(step)) }
+            }
+        })
+    }
+
     /// A process takes a request.
     pub(crate) fn accept(&mut self, at: At, of: Try) {
         if self.processes[at.worker].leaving {
@@ -126,9 +204,12 @@ impl World {
         }
         match self.requests[of.request].wish {
             Wish::Start { key } => self.start(at, of, key),
-            Wish::Cancel { of: started } => {
+            Wish::Tell { of: started, what } => {
                 let Some(run) = self.requests[started].run else { return };
-                self.ask(at, Op::LookBeforeCancel { of, run });
+                match self.message(run, what) {
+                    Some(body) => self.ask(at, Op::LookBefore { of, run, body }),
+                    None => self.reply_later(of, Err(())),
+                }
             }
         }
     }
@@ -137,7 +218,7 @@ impl World {
         let compiled = self.requests[of.request].compiled;
         let run = self.ticket(compiled);
         let deadline_at = compiled.plan.timeout_s.map(|s| self.guess(at.worker) + s as i64 * 1_000);
-        let new = NewRun { compiled, owner: None, key, deadline_at };
+        let new = NewRun { compiled, owner: None, key, deadline_at, parent: None };
         if self.rng.chance(self.swarm.remote) || !self.is_trusted(at.worker) {
             let delta = Delta::of_run(run, Guard::New(new), 0);
             return self.submit(at, Order { delta, to: To::Start { of, run }, shared_id: 0 });
@@ -186,18 +267,18 @@ impl World {
         self.reply_later(of, found.and_then(|run| run.ok_or(())));
     }
 
-    pub(crate) fn cancel_open(&mut self, at: At, of: Try, run: u32, open: Result<bool, ()>) {
+    pub(crate) fn looked(&mut self, at: At, of: Try, run: u32, body: Body, open: Result<bool, ()>) {
         match open {
-            Ok(true) => self.ask(at, Op::Cancel { of, run }),
+            Ok(true) => self.ask(at, Op::Send { of, run, body }),
             Ok(false) => self.reply_later(of, Ok(run)),
             Err(()) => self.reply_later(of, Err(())),
         }
     }
 
-    pub(crate) fn cancel_sent(&mut self, at: At, of: Try, run: u32, sent: Result<(), ()>) {
+    /// A message is in the inbox, or it is not known.
+    pub(crate) fn sent(&mut self, at: At, of: Try, run: u32, sent: Result<(), ()>) {
         if sent.is_ok() {
-            let ghost = &mut self.ghosts[run as usize];
-            ghost.cancel_sent = true;
+            let ghost = &self.ghosts[run as usize];
             let rare = match (ghost.finished, ghost.holder) {
                 (Some(_), _) => Some(Rare::CancelLate),
                 (None, None) => Some(Rare::CalledWhileParked),
@@ -207,6 +288,7 @@ impl World {
             // That needs no room: a run that is not owned is taken up at once.
             self.own(at, run);
         }
+        self.say(|world| format!("{:?} of run {run}: {sent:?}", world.requests[of.request].wish));
         self.reply_later(of, sent.map(|()| run));
     }
 
@@ -223,8 +305,13 @@ impl World {
         }
         let Ok(run) = answer else { return self.not_answered(of.request) };
         let (wish, faulty) = (request.wish, self.faulty());
+        // A decision is asked for again when the step is repeated; a pause may come late and twice.
+        let once = !matches!(wish, Wish::Tell { what: What::Decide(_) | What::Resume, .. });
         self.requests[of.request].waits = false;
-        self.requests[of.request].done = true;
+        self.requests[of.request].done = once;
+        if !once {
+            self.later(2_000, Ev::Client(of.request));
+        }
         if matches!(wish, Wish::Start { .. }) {
             self.started(of.request, run, faulty);
         }
@@ -261,7 +348,7 @@ impl World {
     fn not_answered(&mut self, at: usize) {
         let request = &mut self.requests[at];
         request.waits = false;
-        let repeats = request.key().is_some() || matches!(request.wish, Wish::Cancel { .. });
+        let repeats = request.key().is_some() || matches!(request.wish, Wish::Tell { .. });
         if !repeats {
             request.done = true;
             return;
@@ -292,8 +379,7 @@ impl World {
 
     /// Whether a call kills its worker, which it does some time later.
     pub(crate) fn kills(&mut self, at: At, run: u32, script: &Scripted, call: Call) -> bool {
-        let is_fresh = call.woken.is_none() && call.attempt == 1;
-        if !self.swarm.deadly || script.kills == 0 || !(is_fresh || SLEEPERS_ARE_GIVEN_UP) {
+        if !self.swarm.deadly || script.kills == 0 {
             return false;
         }
         let before = self.kills.iter().filter(|killed| **killed == (run, call.step)).count();
@@ -305,4 +391,10 @@ impl World {
         self.later(wait, Ev::Killed(at));
         true
     }
+}
+
+/// The attempt of a step that asks for a decision.
+fn asked(row: &RunRow, step: StepIx) -> Option<u32> {
+    let asks = |attempt: &&crate::store::StepRow| attempt.step == step && attempt.status == StepStatus::Waiting;
+    row.steps.iter().find(asks).filter(|attempt| attempt.awaiting.is_some()).map(|attempt| attempt.attempt)
 }

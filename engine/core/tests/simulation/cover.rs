@@ -83,6 +83,20 @@ states! {
     CompletedTakenOver
     /// A replayed run was held against the one in memory.
     Replayed
+    /// A signal came before anybody waited for it.
+    SignalKept
+    /// What was waited for did not come in time.
+    WaitTimedOut
+    /// A person was asked.
+    Asked
+    /// A run was paused.
+    Paused
+    /// A child was called for that existed already.
+    ChildCalledTwice
+    /// A child was asked to stop.
+    ChildCancelled
+    /// A child whose parent had ended in the meantime.
+    Orphan
     /// Nothing went wrong in a whole history.
     Calm
 }

@@ -7,8 +7,9 @@ use flowforge_core::{Awaiting, RunStatus, StepIx, StepStatus, event::RunError, n
 use serde_json::Value;
 
 use crate::{
+    ghost::Kind,
     plan::Compiled,
-    store::{StepKey, WorkerId},
+    store::{Body, Parent, StepKey, WorkerId},
 };
 
 /// A change to one run.
@@ -24,20 +25,26 @@ pub(crate) struct Delta {
     pub(crate) recall: Vec<(StepIx, u32)>,
     pub(crate) logs: Vec<LogWrite>,
     pub(crate) consumed: Vec<u64>,
+    /// Messages to other runs.
+    pub(crate) outbox: Vec<(u32, Body)>,
 }
 
 impl Delta {
     /// A delta that changes nothing but the run's own row.
     pub(crate) fn of_run(run: u32, guard: Guard, claim: u64) -> Self {
-        let (seqs, patch, steps, dispatch, recall, logs, consumed) = Default::default();
-        Self { run, guard, claim, seqs, patch, steps, dispatch, recall, logs, consumed }
+        let (seqs, patch, steps, dispatch, recall, logs, consumed, outbox) = Default::default();
+        Self { run, guard, claim, seqs, patch, steps, dispatch, recall, logs, consumed, outbox }
     }
 }
 
 impl Delta {
     /// Whether it deletes messages and does nothing else.
     pub(crate) fn only_consumes(&self) -> bool {
-        self.seqs == 0 && self.steps.is_empty() && self.dispatch.is_empty() && self.patch.status.is_none()
+        self.seqs == 0
+            && self.steps.is_empty()
+            && self.dispatch.is_empty()
+            && self.patch.status.is_none()
+            && self.outbox.is_empty()
     }
 }
 
@@ -58,6 +65,7 @@ pub(crate) struct NewRun {
     pub(crate) owner: Option<WorkerId>,
     pub(crate) key: Option<u32>,
     pub(crate) deadline_at: Option<i64>,
+    pub(crate) parent: Option<Parent>,
 }
 
 #[derive(Default)]
@@ -71,7 +79,14 @@ pub(crate) struct RunPatch {
     pub(crate) started: Option<i64>,
     pub(crate) cancelled: Option<i64>,
     pub(crate) finished: Option<i64>,
+    /// Whether it is paused, if that changes.
+    pub(crate) paused: Option<bool>,
+    /// The signals that no step has taken, if they change.
+    pub(crate) signals: Option<Vec<Kept>>,
 }
+
+/// A signal that no step has taken.
+pub(crate) type Kept = (String, Arc<Value>);
 
 /// An attempt's row.
 pub(crate) struct StepWrite {
@@ -88,10 +103,11 @@ pub(crate) struct StepWrite {
     pub(crate) wake_at: Option<i64>,
 }
 
-/// A log line.
+/// A log line, or something that happened to the run itself.
 #[derive(Clone, Copy)]
 pub(crate) struct LogWrite {
     pub(crate) offset: i64,
+    pub(crate) kind: Kind,
     pub(crate) step: StepIx,
     pub(crate) attempt: u32,
 }

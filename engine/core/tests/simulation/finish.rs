@@ -1,13 +1,15 @@
 //! What is asserted when everything is over.
 
-use flowforge_core::{Event, RunStatus, StepIx, StepState, audit::audit};
+use flowforge_core::{Event, RunStatus, StepIx, StepState, StepStatus, audit::audit, node::Outcome};
+use serde_json::Value;
 
 use crate::{
     cover::Rare,
-    ghost::{Checked, Ghost, broken},
-    plan::{CRASHED, Compiled, Plan},
+    ghost::{Checked, Ghost, Violation, broken},
+    owner::{gathered, payload},
+    plan::{Awaits, CRASHED, ITEM_FAILED, Plan, Scripted},
     reference::{Fate, Reference},
-    store::RunRow,
+    store::{RunRow, StepRow, Store},
     world::World,
 };
 
@@ -23,7 +25,7 @@ impl World {
                 continue;
             };
             is_whole(run, row)?;
-            ends_as_the_reference_says(run, row, ghost)?;
+            ends_as_the_reference_says(run, row, ghost, &self.store)?;
             calls_are_counted(run, row, ghost, self.swarm.is_calm())?;
             if row.status == RunStatus::Completed && ghost.claims > 0 {
                 self.cover.sometimes(Rare::CompletedTakenOver);
@@ -48,23 +50,26 @@ fn is_whole(run: usize, row: &RunRow) -> Checked {
 }
 
 /// What became of every step is what the reference says; a run that ended early never contradicts it.
-fn ends_as_the_reference_says(run: usize, row: &RunRow, ghost: &Ghost) -> Checked {
+fn ends_as_the_reference_says(run: usize, row: &RunRow, ghost: &Ghost, store: &Store) -> Checked {
     let compiled = row.compiled;
-    let resolved = (!ghost.crashed.is_empty()).then(|| Resolved::of(compiled, &ghost.crashed));
+    let exactly = ghost.crashed.is_empty();
+    let resolved = (!exactly || compiled.waits_for_others()).then(|| Resolved::of(run, row, ghost, store)).transpose()?;
     let fates = resolved.as_ref().map_or(&compiled.fates, |resolved| &resolved.fates);
     let culprits = resolved.as_ref().map_or(&compiled.culprits, |resolved| &resolved.culprits);
+    let expected = resolved.as_ref().map_or(&compiled.output, |resolved| &resolved.output);
     let facts = row.facts();
     let Ok(replayed) = flowforge_core::Run::replay(compiled.graph.clone(), 0, &facts) else { return Ok(()) };
     for (step, spec) in compiled.graph.steps() {
         let (fate, state) = (&fates[step.index()], replayed.state(step));
-        if !agree(fate, state, row.status, resolved.is_none()) {
+        if !agree(fate, state, row.status, exactly) {
             return broken("D14", format!("run {run}: {} is {state:?} and should be {fate:?}", spec.id));
         }
     }
-    match facts.last() {
+    let ended = |fact: &&Event| matches!(fact, Event::RunFinished { .. });
+    match facts.iter().find(ended) {
         Some(Event::RunFinished { status: RunStatus::Completed, output, error: None }) => {
-            if !culprits.is_empty() || (resolved.is_none() && **output != compiled.output) {
-                return broken("D14", format!("run {run} completed with {output}, and {} was expected", compiled.output));
+            if !culprits.is_empty() || (exactly && **output != *expected) {
+                return broken("D14", format!("run {run} completed with {output}, and {expected} was expected"));
             }
             Ok(())
         }
@@ -92,16 +97,22 @@ fn agree(fate: &Fate, state: &StepState, run: RunStatus, exactly: bool) -> bool 
     }
 }
 
-/// What the plan means once it is known which steps were given up for the deaths of their workers.
+/// What the plan means once it is known what came from outside: signals, decisions and their lateness, what other runs have come
+/// to, and which steps were given up for the deaths of their workers.
 struct Resolved {
     fates: Vec<Fate>,
     culprits: Vec<StepIx>,
+    output: Value,
 }
 
 impl Resolved {
-    fn of(compiled: &Compiled, crashed: &[(StepIx, u32)]) -> Self {
+    fn of(run: usize, row: &RunRow, ghost: &Ghost, store: &Store) -> Result<Self, Violation> {
+        let compiled = row.compiled;
         let mut plan: Plan = compiled.plan.clone();
-        for (step, attempt) in crashed {
+        for attempt in row.steps.iter().filter(|attempt| attempt.finished.is_some()) {
+            came_from_outside(&mut plan.nodes[compiled.node(attempt.step)], run, compiled.node(attempt.step), attempt, store)?;
+        }
+        for (step, attempt) in &ghost.crashed {
             let scripted = &mut plan.nodes[compiled.node(*step)];
             scripted.failures.resize(*attempt as usize - 1, ("NETWORK_ERROR", true));
             scripted.failures.push((CRASHED, false));
@@ -109,11 +120,41 @@ impl Resolved {
         let reference = Reference::new(&plan);
         let steps = || compiled.graph.steps().map(|(step, _)| step);
         let culprits = reference.culprits();
-        Self {
+        Ok(Self {
             fates: steps().map(|step| reference.fate(compiled.node(step))).collect(),
             culprits: steps().filter(|step| culprits.contains(&compiled.node(*step))).collect(),
-        }
+            output: reference.output(),
+        })
     }
+}
+
+/// Writes into a script what an attempt was given from outside.
+fn came_from_outside(scripted: &mut Scripted, run: usize, node: usize, row: &StepRow, store: &Store) -> Checked {
+    let is_completed = row.status == StepStatus::Completed;
+    match scripted.awaits {
+        Awaits::Signal | Awaits::Decision if is_completed => {
+            let ports = ["out", "approved", "rejected", "timeout"];
+            let port = ports.into_iter().find(|port| row.port.as_deref() == Some(port));
+            let may_be_late = scripted.wait_ms.is_some();
+            match port {
+                Some("timeout") if may_be_late => scripted.port = "timeout",
+                Some(port) if port != "timeout" => (scripted.port, scripted.given) = (port, Some((*payload(node)).clone())),
+                _ => return broken("D14", format!("run {run}: n{node} left by {:?}", row.port)),
+            }
+        }
+        Awaits::Children { items, on_item_error, .. } if matches!(row.status, StepStatus::Completed | StepStatus::Failed) => {
+            let results = store.results(run as u32, row.step, row.attempt);
+            let planned = scripted.failures.len() >= row.attempt as usize;
+            match gathered(&results, items, on_item_error) {
+                _ if planned || row.error.as_ref().is_some_and(|error| error.code == CRASHED) => {}
+                Err(_) => scripted.failures.push((ITEM_FAILED, true)),
+                Ok(Outcome::Done(output)) if results.len() == items as usize => scripted.given = Some((*output.value).clone()),
+                Ok(_) => return broken("D14", format!("run {run}: n{node} went on with {} items of {items}", results.len())),
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Effects are sent at least once, and not more often than attempts, sleeps and changes of hands explain.

@@ -8,11 +8,8 @@ use flowforge_core::{RunStatus, StepIx, run::CRASH_LIMIT};
 
 use crate::{
     plan::{Call, Compiled},
-    store::WorkerId,
+    store::{Parent, WorkerId},
 };
-
-/// Whether crashes are also held against steps that had slept, and against attempts after the first.
-pub(crate) const SLEEPERS_ARE_GIVEN_UP: bool = false;
 
 /// How far an honest clock may be ahead of the database's when nobody has told it the time for long, in milliseconds.
 const EARLY: i64 = 10_000;
@@ -44,6 +41,8 @@ pub(crate) enum Kind {
     StepRetrying,
     StepFailed,
     StepCancelled,
+    RunPaused,
+    RunResumed,
     Log,
 }
 
@@ -87,6 +86,12 @@ pub(crate) struct Held {
 pub(crate) struct Ghost {
     pub(crate) compiled: &'static Compiled,
     pub(crate) exists: bool,
+    /// The item that it was started for, under which claim of the parent, and when.
+    pub(crate) parent: Option<Parent>,
+    pub(crate) created_by: u64,
+    pub(crate) created_at: u64,
+    /// When it was claimed last.
+    pub(crate) claimed_at: u64,
     /// The number of the claim that holds now; 0 when nobody does.
     pub(crate) claim: u64,
     pub(crate) holder: Option<WorkerId>,
@@ -102,7 +107,6 @@ pub(crate) struct Ghost {
     pub(crate) steps: Vec<Standing>,
     pub(crate) finished: Option<RunStatus>,
     pub(crate) acked: bool,
-    pub(crate) cancel_sent: bool,
     /// Whether someone asked for it, answered or not.
     pub(crate) was_cancelled: bool,
     pub(crate) calls: Vec<Begun>,
@@ -120,6 +124,10 @@ impl Ghost {
         Self {
             compiled,
             exists: false,
+            parent: None,
+            created_by: 0,
+            created_at: 0,
+            claimed_at: 0,
             claim: 0,
             holder: None,
             claims: 0,
@@ -130,7 +138,6 @@ impl Ghost {
             steps: vec![Standing::Idle; compiled.graph.len()],
             finished: None,
             acked: false,
-            cancel_sent: false,
             was_cancelled: false,
             calls: Vec::new(),
             held: Vec::new(),
@@ -219,8 +226,9 @@ impl Ghost {
         if let Some(status) = self.finished {
             return broken("D8", format!("step {} began in a run that has {status}", step.0));
         }
+        // Whether a sleeper was under way is not written: liveness holds that it is given up in the end.
         let is_fresh = begun.call.woken.is_none() && begun.call.attempt == 1;
-        if self.deaths >= CRASH_LIMIT && (is_fresh || SLEEPERS_ARE_GIVEN_UP) && !self.unbegun {
+        if self.deaths >= CRASH_LIMIT && is_fresh && !self.unbegun {
             return broken("D10", format!("step {} began after {} owners had died", step.0, self.deaths));
         }
         self.causes_are_written(begun.call, is_pure && self.deaths == 0)?;

@@ -7,9 +7,10 @@ use flowforge_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// `trigger.manual`, the pure `set` and `condition`, the effect `http` and the dispatched effect `command`.
+/// `trigger.manual`, the pure `set` and `condition`, the effect `http`, the dispatched effect `command`, and what waits for others:
+/// `signal`, `approval` and `map`.
 pub(crate) fn catalog() -> Catalog {
-    Catalog::default().with(Manual).with(Set).with(Condition).with(Http).with(Command)
+    Catalog::default().with(Manual).with(Set).with(Condition).with(Http).with(Command).with(Signal).with(Approval).with(Map)
 }
 
 macro_rules! kinds {
@@ -33,6 +34,9 @@ kinds! {
     Condition: NodeSpec { kind: "condition", ports: &["true", "false"], pure: true, ..NodeSpec::BASE };
     Http: NodeSpec { kind: "http", group: Group::Effects, ..NodeSpec::BASE };
     Command: NodeSpec { kind: "command", group: Group::Effects, lane: Lane::Dispatched, ..NodeSpec::BASE };
+    Signal: NodeSpec { kind: "signal", group: Group::Wait, ports: &["out", "timeout"], pure: true, ..NodeSpec::BASE };
+    Approval: NodeSpec { kind: "approval", group: Group::Wait, ports: &["approved", "rejected", "timeout"], pure: true, ..NodeSpec::BASE };
+    Map: NodeSpec { kind: "map", pure: true, ..NodeSpec::BASE };
 }
 
 #[derive(Deserialize, JsonSchema)]

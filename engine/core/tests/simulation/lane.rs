@@ -8,7 +8,7 @@ use flowforge_core::{Run, StepState, node::NodeError, run::CRASH_LIMIT};
 use crate::{
     cover::Rare,
     delta::{Delta, Guard, LogWrite},
-    ghost::Begun,
+    ghost::{Begun, Kind},
     messages::{Op, Order, To},
     plan::{CRASHED, Call},
     store::{Body, Claimed, StepKey},
@@ -26,6 +26,8 @@ pub(crate) struct Execution {
     claim: u64,
     crashes: u32,
     lapses: u32,
+    /// Whether it is to stop as soon as its claim is answered.
+    stopped: bool,
     stage: Stage,
 }
 
@@ -48,7 +50,7 @@ impl World {
             return self.later(1_000, Ev::Hint(Hint::Step(key), Some(at), self.queue.wipes));
         }
         let (token, lapses) = (self.token(), self.processes[at.worker].lapses);
-        let execution = Execution { key, token, epoch: 0, claim: 0, crashes: 0, lapses, stage: Stage::Claims };
+        let execution = Execution { key, token, epoch: 0, claim: 0, crashes: 0, lapses, stopped: false, stage: Stage::Claims };
         self.processes[at.worker].lane.push(execution);
         self.ask(at, Op::ClaimStep { key, token });
     }
@@ -63,12 +65,17 @@ impl World {
 
     /// Stops a dispatched step that is executed here. Its lease ends with the commit that says so.
     pub(crate) fn abort_step(&mut self, at: At, key: StepKey) {
-        self.processes[at.worker].lane.retain(|execution| execution.key != key);
+        let lane = &mut self.processes[at.worker].lane;
+        lane.retain(|execution| execution.key != key || matches!(execution.stage, Stage::Claims));
+        lane.iter_mut().filter(|execution| execution.key == key).for_each(|execution| execution.stopped = true);
     }
 
     pub(crate) fn step_given(&mut self, at: At, key: StepKey, token: u64, given: Result<Option<(Claimed, u64)>, ()>) {
         let Some(execution) = self.execution(at, key, token) else { return };
         let Ok(Some((Claimed { epoch, crashes, .. }, claim))) = given else { return self.drop_step(at, key, token) };
+        if execution.stopped {
+            return self.drop_step(at, key, token);
+        }
         (execution.epoch, execution.claim, execution.crashes, execution.stage) = (epoch, claim, crashes, Stage::Loads);
         self.ask(at, Op::LoadStep { key, token, epoch });
     }
@@ -158,7 +165,8 @@ impl World {
         }
         let mut delta = Delta::of_run(key.run, Guard::Lease(key, execution.epoch), execution.claim);
         delta.seqs = lines;
-        delta.logs = (0..lines).map(|offset| LogWrite { offset, step: key.step, attempt: key.attempt }).collect();
+        delta.logs =
+            (0..lines).map(|offset| LogWrite { offset, kind: Kind::Log, step: key.step, attempt: key.attempt }).collect();
         self.submit(at, Order { delta, to: To::Nobody, shared_id: 0 });
     }
 
@@ -209,5 +217,5 @@ fn wanted(run: &Run, key: StepKey) -> Option<Call> {
         StepState::Waiting { attempt, until, .. } if *attempt == key.attempt => *until,
         _ => return None,
     };
-    Some(Call { step: key.step, attempt: key.attempt, woken })
+    Some(Call { step: key.step, attempt: key.attempt, woken, gathers: false })
 }

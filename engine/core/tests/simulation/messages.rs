@@ -5,7 +5,8 @@ use flowforge_core::{Run, StepIx};
 use crate::{
     client::Try,
     delta::Delta,
-    store::{Body, Claimed, Found, Message, StepKey},
+    plan::Call,
+    store::{Body, ChildResult, Claimed, Found, Message, Parent, StepKey},
 };
 
 /// A delta on its way to the database.
@@ -21,6 +22,7 @@ pub(crate) struct Order {
 pub(crate) enum To {
     Owner { run: u32, token: u64 },
     Start { of: Try, run: u32 },
+    Child { run: u32, token: u64, child: Parent },
     Nobody,
 }
 
@@ -34,22 +36,78 @@ pub(crate) enum Fate {
 }
 
 pub(crate) enum Op {
-    Beat { sent: u64 },
+    Beat {
+        sent: u64,
+    },
     Sweep,
-    ClaimRun { run: u32, token: u64, crashed: bool, lapses: u32 },
-    LoadRun { run: u32, token: u64, given: Given },
-    ReadInbox { run: u32, token: u64 },
-    LookAfterPark { run: u32 },
+    ClaimRun {
+        run: u32,
+        token: u64,
+        crashed: bool,
+        lapses: u32,
+    },
+    LoadRun {
+        run: u32,
+        token: u64,
+        given: Given,
+    },
+    ReadInbox {
+        run: u32,
+        token: u64,
+    },
+    LookAfterPark {
+        run: u32,
+    },
     Commit(Vec<Order>),
-    ClaimStep { key: StepKey, token: u64 },
-    LoadStep { key: StepKey, token: u64, epoch: i64 },
-    Report { key: StepKey, token: u64, epoch: i64, claim: u64, body: Box<Body> },
-    Release { key: StepKey, token: u64, epoch: i64, claim: u64 },
-    EndLease { key: StepKey, token: u64, epoch: i64, claim: u64 },
+    ClaimStep {
+        key: StepKey,
+        token: u64,
+    },
+    LoadStep {
+        key: StepKey,
+        token: u64,
+        epoch: i64,
+    },
+    Report {
+        key: StepKey,
+        token: u64,
+        epoch: i64,
+        claim: u64,
+        body: Box<Body>,
+    },
+    Release {
+        key: StepKey,
+        token: u64,
+        epoch: i64,
+        claim: u64,
+    },
+    EndLease {
+        key: StepKey,
+        token: u64,
+        epoch: i64,
+        claim: u64,
+    },
     Holds(Vec<(StepKey, u64, i64)>),
-    Lookup { of: Try, key: u32 },
-    LookBeforeCancel { of: Try, run: u32 },
-    Cancel { of: Try, run: u32 },
+    Lookup {
+        of: Try,
+        key: u32,
+    },
+    LookBefore {
+        of: Try,
+        run: u32,
+        body: Body,
+    },
+    /// Puts a message of a client into a run's inbox.
+    Send {
+        of: Try,
+        run: u32,
+        body: Body,
+    },
+    Gather {
+        run: u32,
+        token: u64,
+        call: Call,
+    },
     Forget,
 }
 
@@ -128,15 +186,22 @@ pub(crate) enum Answer {
         of: Try,
         found: Result<Option<u32>, ()>,
     },
-    LookBeforeCancel {
+    LookBefore {
         of: Try,
         run: u32,
+        body: Body,
         open: Result<bool, ()>,
     },
-    Cancel {
+    Sent {
         of: Try,
         run: u32,
         sent: Result<(), ()>,
+    },
+    Gather {
+        run: u32,
+        token: u64,
+        call: Call,
+        results: Result<Vec<ChildResult>, ()>,
     },
 }
 
@@ -156,8 +221,9 @@ impl Answer {
             Op::Release { key, token, .. } | Op::EndLease { key, token, .. } => Self::LetGo { key, token },
             Op::Holds(_) => Self::Holds(Vec::new()),
             Op::Lookup { of, .. } => Self::Lookup { of, found: Err(()) },
-            Op::LookBeforeCancel { of, run } => Self::LookBeforeCancel { of, run, open: Err(()) },
-            Op::Cancel { of, run } => Self::Cancel { of, run, sent: Err(()) },
+            Op::LookBefore { of, run, body } => Self::LookBefore { of, run, body, open: Err(()) },
+            Op::Send { of, run, .. } => Self::Sent { of, run, sent: Err(()) },
+            Op::Gather { run, token, call } => Self::Gather { run, token, call, results: Err(()) },
             Op::Commit(batch) => Self::Commit(batch.iter().map(|order| (order.to, Fate::Failed)).collect()),
             Op::Forget => Self::Holds(Vec::new()),
         }
@@ -177,8 +243,9 @@ impl Answer {
             Self::Report { key, token, body, .. } => Self::Report { key, token, reported: Err(()), body },
             Self::Holds(_) => Self::Holds(Vec::new()),
             Self::Lookup { of, .. } => Self::Lookup { of, found: Err(()) },
-            Self::LookBeforeCancel { of, run, .. } => Self::LookBeforeCancel { of, run, open: Err(()) },
-            Self::Cancel { of, run, .. } => Self::Cancel { of, run, sent: Err(()) },
+            Self::LookBefore { of, run, body, .. } => Self::LookBefore { of, run, body, open: Err(()) },
+            Self::Sent { of, run, .. } => Self::Sent { of, run, sent: Err(()) },
+            Self::Gather { run, token, call, .. } => Self::Gather { run, token, call, results: Err(()) },
             answer => answer,
         }
     }

@@ -1,14 +1,16 @@
 //! An owned run: its state in memory, its calls under way, and what of it is not on disk yet, as in `engine/src/owner.rs`.
 //! The run itself is the real one.
 
+mod children;
 mod draft;
 mod inbox;
 mod write;
 
 use std::collections::VecDeque;
 
-use flowforge_core::{Command, Event, Input, Run, RunStatus, StepIx, StepState, Timestamp, node::Lane};
+use flowforge_core::{Awaiting, Command, Event, Input, Run, RunStatus, StepIx, StepState, Timestamp, node::Lane};
 
+pub(crate) use self::children::{gathered, payload};
 use self::draft::Draft;
 use crate::{
     bug::Bug,
@@ -16,9 +18,9 @@ use crate::{
     cover::Rare,
     delta::NewRun,
     ghost::Begun,
-    messages::{Given, Loaded},
+    messages::{Given, Loaded, Op},
     plan::{Call, Compiled},
-    store::{Message, StepKey},
+    store::{Message, Parent, StepKey},
     world::{At, Ev, Hint, World},
 };
 
@@ -38,12 +40,15 @@ pub(crate) enum Ended {
 /// What begins when its causes are on disk.
 enum Begin {
     Attempt { step: StepIx, attempt: u32 },
+    Child { step: StepIx, attempt: u32, index: u32 },
     Hint(StepKey),
 }
 
 /// A commit under way.
 struct Commit {
     then: Vec<Begin>,
+    /// Runs that have a message waiting when it has succeeded.
+    rings: Vec<u32>,
     has_effects: bool,
     lets_go: Option<Ended>,
     begins_run: bool,
@@ -72,6 +77,12 @@ pub(crate) struct Owner {
     /// Calls that were begun and not looked at yet.
     ready: VecDeque<Call>,
     under_way: Vec<Call>,
+    /// Runs that steps have called for, until they exist.
+    calling: Vec<Parent>,
+    /// Runs that have a message waiting once the draft is on disk.
+    rings: Vec<u32>,
+    /// When something last happened.
+    moved_at: u64,
     /// Messages that were read: until a commit has deleted them they are found again and again.
     read: Vec<u64>,
     show_at: Option<u64>,
@@ -91,9 +102,9 @@ impl Owner {
     }
 
     /// Takes over a run that was claimed.
-    pub(crate) fn resume(world: &World, at: At, id: u32, token: u64, given: Given, loaded: &Loaded) -> Self {
+    pub(crate) fn resume(world: &World, at: At, id: u32, token: u64, given: Given, loaded: Loaded) -> Self {
         let compiled = world.ghosts[id as usize].compiled;
-        let mut owner = Self::new(world.bug, at, id, token, given, compiled, loaded.run.clone());
+        let mut owner = Self::new(world.bug, at, id, token, given, compiled, loaded.run);
         owner.deadline = loaded.deadline_at;
         if loaded.waits {
             owner.draft.go_on();
@@ -122,6 +133,9 @@ impl Owner {
             commit: None,
             ready: VecDeque::new(),
             under_way: Vec::new(),
+            calling: Vec::new(),
+            rings: Vec::new(),
+            moved_at: 0,
             read: Vec::new(),
             show_at: None,
             armed: None,
@@ -135,6 +149,7 @@ impl Owner {
 
     pub(crate) fn begin(&mut self, world: &mut World, crashes: u32, messages: Vec<Message>) {
         self.begun = true;
+        self.moved_at = world.now;
         self.suspect = crashes > 0;
         let crashes = if world.bug == Bug::CrashesUncounted { 0 } else { crashes };
         if self.run.status() == RunStatus::Pending {
@@ -192,6 +207,12 @@ impl Owner {
     /// Looks at calls that were begun, and at those that answer at once to their end.
     fn poll(&mut self, world: &mut World) {
         while let Some(call) = self.ready.pop_front() {
+            if call.gathers {
+                self.under_way.push(call);
+                let (run, token) = (self.id, self.token);
+                world.ask(self.at, Op::Gather { run, token, call });
+                continue;
+            }
             let is_pure = self.compiled.graph.step(call.step).is_pure();
             if !is_pure && !world.is_trusted_since(self.at.worker, self.lapses) {
                 world.cover.sometimes(Rare::FencedItself);
@@ -237,17 +258,20 @@ impl Owner {
     pub(crate) fn give_up_calls(&mut self) {
         self.ready.clear();
         self.under_way.clear();
+        self.calling.clear();
     }
 
     /// Tells the planner, adds its facts to the draft and obeys the commands that they demand.
     fn apply(&mut self, world: &mut World, input: Input) {
         let now = Timestamp(world.guess(self.at.worker));
-        self.apply_at(world, input, now);
-    }
-
-    fn apply_at(&mut self, world: &mut World, input: Input, now: Timestamp) {
         world.say(|_| format!("run {}: {input:?}", self.id));
+        let signals = self.run.signals().len();
         let Ok(facts) = self.run.step(input, now) else { return };
+        // One may have come and another been taken: their number alone does not tell.
+        let came = facts.iter().any(|fact| matches!(fact, Event::SignalKept { .. })) && world.bug != Bug::SignalsByCount;
+        if came || signals != self.run.signals().len() {
+            self.draft.signals(&self.run);
+        }
         for fact in &facts {
             self.draft.record(&self.run, fact);
             self.note(world, fact);
@@ -260,11 +284,22 @@ impl Owner {
         }
     }
 
-    fn note(&self, world: &mut World, fact: &Event) {
-        match fact {
-            Event::RunFinished { status: RunStatus::Cancelled, .. } => world.cover.sometimes(Rare::Cancelled),
-            Event::RunFinished { status: RunStatus::Failed, .. } => world.cover.sometimes(Rare::Failed),
-            _ => {}
+    fn note(&mut self, world: &mut World, fact: &Event) {
+        self.moved_at = world.now;
+        let rare = match fact {
+            Event::RunFinished { status: RunStatus::Cancelled, .. } => Some(Rare::Cancelled),
+            Event::RunFinished { status: RunStatus::Failed, .. } => Some(Rare::Failed),
+            Event::SignalKept { .. } => Some(Rare::SignalKept),
+            Event::RunPaused => Some(Rare::Paused),
+            Event::StepCompleted { port, .. } if port == "timeout" => Some(Rare::WaitTimedOut),
+            Event::StepWaiting { awaiting: Some(awaiting), .. } if matches!(**awaiting, Awaiting::Approval(_)) => {
+                Some(Rare::Asked)
+            }
+            _ => None,
+        };
+        rare.into_iter().for_each(|rare| world.cover.sometimes(rare));
+        if let Event::RunFinished { status, .. } = fact {
+            self.tell_of_end(world, *status);
         }
     }
 
@@ -277,7 +312,10 @@ impl Owner {
                 world.abort_step(self.at, self.key(step, attempt));
             }
             Command::WakeAt(_) | Command::Announce => {}
-            Command::StartChild { .. } | Command::CancelChildren { .. } => {}
+            Command::StartChild { step, attempt, index } => {
+                self.begin_or_wait(world, Begin::Child { step, attempt, index }, false);
+            }
+            Command::CancelChildren { step, attempt } => self.cancel_children(world, step, attempt),
         }
     }
 
@@ -287,14 +325,20 @@ impl Owner {
 
     fn execute(&mut self, world: &mut World, step: StepIx, attempt: u32, replayed: bool) {
         let spec = self.compiled.graph.step(step);
-        if spec.lane() == Lane::Dispatched {
+        let gathers = self.gathers(step);
+        if spec.lane() == Lane::Dispatched && !gathers {
             return self.after_draft.push(Begin::Hint(self.key(step, attempt)));
         }
         let effects_uncommitted = self.draft.has_effects() || self.commit.as_ref().is_some_and(|commit| commit.has_effects);
-        let nothing_uncommitted = self.draft.is_empty() && self.commit.is_none() && self.new.is_none();
-        let at_once = replayed || nothing_uncommitted || (spec.is_pure() && !effects_uncommitted && !self.suspect);
+        let pure = (spec.is_pure() || gathers) && !effects_uncommitted && !self.suspect;
         let begin = Begin::Attempt { step, attempt };
-        if at_once || world.bug == Bug::EffectBeforeCommit {
+        self.begin_or_wait(world, begin, replayed || pure || world.bug == Bug::EffectBeforeCommit);
+    }
+
+    /// Begins at once if that is harmless or everything is on disk, else when it is.
+    fn begin_or_wait(&mut self, world: &mut World, begin: Begin, harmless: bool) {
+        let nothing_uncommitted = self.draft.is_empty() && self.commit.is_none() && self.new.is_none();
+        if harmless || nothing_uncommitted {
             self.start(world, begin);
         } else {
             self.after_draft.push(begin);
@@ -304,10 +348,12 @@ impl Owner {
     fn start(&mut self, world: &mut World, begin: Begin) {
         match begin {
             Begin::Hint(key) => world.push(self.at, Hint::Step(key)),
+            Begin::Child { step, attempt, index } => self.call_child(world, step, attempt, index),
             Begin::Attempt { step, attempt } => {
                 let StepState::Running { attempt: current, woken, .. } = self.run.state(step) else { return };
                 if *current == attempt && !world.processes[self.at.worker].leaving {
-                    self.ready.push_back(Call { step, attempt, woken: *woken });
+                    let gathers = self.gathers(step);
+                    self.ready.push_back(Call { step, attempt, woken: *woken, gathers });
                 }
             }
         }

@@ -6,9 +6,10 @@ use std::{
 };
 
 use flowforge_core::{
-    Graph, NodeId, Run, StepIx, Timestamp,
+    Awaiting, Graph, NodeId, Run, StepIx, Timestamp,
+    awaiting::{Approval, ChildSource, Children, OnItemError},
     document::OnError,
-    node::{NodeError, Outcome, Output, Wake},
+    node::{Await, Lane, NodeError, Outcome, Output, Wake},
 };
 use serde_json::{Value, json};
 
@@ -20,6 +21,10 @@ use crate::{
 
 /// How many workflows there are.
 const POOL: u64 = 1_024;
+/// How many of them are what others start for their items.
+const CHILDREN: u64 = 128;
+/// The most nodes of such a one.
+const CHILD_NODES: usize = 5;
 /// The codes that attempts fail with.
 const CODES: &[&str] = &["NETWORK_ERROR", "RATE_LIMIT"];
 /// What an attempt that failed for the death of its workers failed with.
@@ -59,7 +64,32 @@ pub(crate) struct Scripted {
     pub(crate) retry_ms: u64,
     /// The port by which it leaves in the end.
     pub(crate) port: &'static str,
+    /// What it waits for before it answers.
+    pub(crate) awaits: Awaits,
+    /// How long it waits for that at most.
+    pub(crate) wait_ms: Option<i64>,
+    /// What it puts out when that is not its own answer.
+    pub(crate) given: Option<Value>,
 }
+
+/// What a node waits for that comes from outside its run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Awaits {
+    Nothing,
+    /// A signal named after the node.
+    Signal,
+    Decision,
+    /// So many runs of a workflow of the pool.
+    Children {
+        plan: usize,
+        items: u32,
+        max_parallel: u32,
+        on_item_error: OnItemError,
+    },
+}
+
+/// The code of a step that fails with one of its items.
+pub(crate) const ITEM_FAILED: &str = "ITEM_FAILED";
 
 impl Scripted {
     pub(crate) fn is_trigger(&self) -> bool {
@@ -68,7 +98,12 @@ impl Scripted {
 
     /// The ports that edges may leave by.
     pub(crate) fn ports(&self) -> [&'static str; 3] {
-        if self.kind == "condition" { ["true", "false", "error"] } else { ["out", "out", "error"] }
+        match self.kind {
+            "condition" => ["true", "false", "error"],
+            "signal" => ["out", "timeout", "error"],
+            "approval" => ["approved", "rejected", "timeout"],
+            _ => ["out", "out", "error"],
+        }
     }
 }
 
@@ -82,6 +117,8 @@ pub(crate) struct Compiled {
     pub(crate) culprits: Vec<StepIx>,
     /// What a run that completes puts out.
     pub(crate) output: Value,
+    /// The steps that any worker may execute.
+    pub(crate) dispatched: Vec<StepIx>,
     nodes: Vec<usize>,
 }
 
@@ -94,6 +131,11 @@ impl Compiled {
     /// The node of a step.
     pub(crate) fn node(&self, step: StepIx) -> usize {
         self.nodes[step.index()]
+    }
+
+    /// Whether anything comes from outside its runs.
+    pub(crate) fn waits_for_others(&self) -> bool {
+        self.plan.nodes.iter().any(|node| node.awaits != Awaits::Nothing)
     }
 
     /// The step that a run begins with.
@@ -110,7 +152,8 @@ impl Compiled {
         let culprits = reference.culprits();
         let culprits = graph.steps().map(|(ix, _)| ix).filter(|ix| culprits.contains(&nodes[ix.index()])).collect();
         let output = reference.output();
-        Self { fates, culprits, output, graph, nodes, plan }
+        let dispatched = graph.steps().filter(|(_, step)| step.lane() == Lane::Dispatched).map(|(ix, _)| ix).collect();
+        Self { fates, culprits, output, dispatched, graph, nodes, plan }
     }
 
     /// What the script answers for an attempt. The last digit of a sleep's end counts the sleeps, so that whoever goes on
@@ -124,13 +167,41 @@ impl Compiled {
         match scripted.failures.get(call.attempt as usize - 1) {
             Some((code, true)) => Err(NodeError::retry(code, "as planned")),
             Some((code, false)) => Err(NodeError::fatal(code, "as planned")),
+            None if scripted.awaits != Awaits::Nothing && call.woken.is_none() => Ok(Outcome::Await(self.awaited(call, now))),
             None => {
                 let input = run.input(call.step).unwrap_or_else(run_input);
-                let port = (scripted.port != scripted.ports()[0]).then_some(Cow::Borrowed(scripted.port));
+                let late = scripted.awaits != Awaits::Nothing;
+                let chosen = if late { "timeout" } else { scripted.port };
+                let port = (chosen != scripted.ports()[0]).then_some(Cow::Borrowed(chosen));
                 let value = reference::answer(self.node(call.step), call.attempt, &input);
                 Ok(Outcome::Done(Output { value: Arc::new(value), port }))
             }
         }
+    }
+}
+
+impl Compiled {
+    /// What an attempt waits for, and until when.
+    fn awaited(&self, call: Call, now: i64) -> Await {
+        let scripted = self.script(call.step);
+        let what = match scripted.awaits {
+            Awaits::Nothing | Awaits::Signal => Awaiting::Signal { name: self.graph.step(call.step).id.to_string() },
+            Awaits::Decision => Awaiting::Approval(Approval { title: "sure?".into(), details: Value::Null, approvers: vec![] }),
+            Awaits::Children { items, max_parallel, on_item_error, .. } => {
+                let items = (0..items).map(Value::from).collect();
+                let source = ChildSource::Workflow { workflow: String::new(), version: None };
+                Awaiting::Children(Children {
+                    items,
+                    source,
+                    max_parallel,
+                    on_item_error,
+                    single: false,
+                    pages: Vec::new(),
+                    outer: None,
+                })
+            }
+        };
+        Await { what, until: scripted.wait_ms.map(|wait| Wake::At(Timestamp(now + wait))) }
     }
 }
 
@@ -141,6 +212,8 @@ pub(crate) struct Call {
     pub(crate) attempt: u32,
     /// Until when the attempt has slept.
     pub(crate) woken: Option<Timestamp>,
+    /// Whether what its children have come to is gathered, instead of calling the node.
+    pub(crate) gathers: bool,
 }
 
 impl Call {
@@ -170,12 +243,13 @@ impl Plan {
     fn draw(seed: u64) -> Self {
         let rng = &mut Rng::new(seed.wrapping_mul(0x1000_0001));
         let most = rng.pick(&[3, 5, 8, 8, 12, 20, 40]);
+        let most = if seed < CHILDREN { most.min(CHILD_NODES as u64) } else { most };
         let len = rng.between(1, most) as usize;
         let triggers = (rng.below(4) as usize).saturating_sub(1).min(len);
-        let flavour = Flavour::draw(rng);
+        let flavour = Flavour::draw(rng, seed);
         let mut nodes: Vec<Scripted> = (0..len).map(|_| Scripted::draw(rng, &flavour)).collect();
         for node in &mut nodes[..triggers] {
-            (node.kind, node.port, node.kills) = ("trigger.manual", "out", 0);
+            (node.kind, node.port, node.kills, node.awaits) = ("trigger.manual", "out", 0, Awaits::Nothing);
         }
         let mut edges: Vec<_> = (triggers..len).flat_map(|to| edges_to(rng, &nodes, to, triggers)).collect();
         edges.sort_unstable();
@@ -211,7 +285,7 @@ struct Flavour {
 }
 
 impl Flavour {
-    fn draw(rng: &mut Rng) -> Self {
+    fn draw(rng: &mut Rng, number: u64) -> Self {
         const KINDS: &[&[&str]] = &[
             &["set", "condition"],
             &["set", "condition", "http", "command"],
@@ -219,9 +293,16 @@ impl Flavour {
             &["http"],
             &["command", "set"],
             &["http", "command", "condition"],
+            &["set", "signal", "http"],
+            &["approval", "set", "command"],
+            &["map", "set", "signal", "approval", "http"],
+            &["map", "http"],
+            &["signal", "http"],
         ];
+        // The first plans are what others start for their items: they wait for nobody.
+        let kinds = if number < CHILDREN { &KINDS[..6] } else { KINDS };
         Self {
-            kinds: rng.pick(KINDS),
+            kinds: rng.pick(kinds),
             failing: rng.pick(&[0, 1_000, 4_000]),
             sleeping: rng.pick(&[0, 500, 3_000]),
             deadly: rng.pick(&[0, 0, 0, 1_500]),
@@ -235,7 +316,7 @@ impl Scripted {
         let kind: &'static str = rng.pick(flavour.kinds);
         let failures = if rng.chance(flavour.failing) { rng.between(1, 3) } else { 0 };
         let codes = if rng.chance(2_500) { vec![rng.pick(CODES)] } else { vec![] };
-        let kills = rng.pick(&[1, 2, 3, 99]);
+        let kills = rng.pick(&[1, 2, 3, u32::MAX]);
         let is_effect = matches!(kind, "http" | "command");
         let mut scripted = Self {
             kind,
@@ -249,10 +330,36 @@ impl Scripted {
             kills: if is_effect && rng.chance(flavour.deadly) { kills } else { 0 },
             retry_ms: rng.pick(&[100, 1_000, 8_000]),
             port: "",
+            awaits: awaits(rng, kind),
+            wait_ms: rng.chance(2_000).then(|| *[500, 10_000, 60_000].get(rng.below(3) as usize).unwrap_or(&500)),
+            given: None,
         };
+        if scripted.awaits != Awaits::Nothing {
+            scripted.sleeps = 0;
+        }
+        if matches!(scripted.awaits, Awaits::Children { .. }) {
+            scripted.wait_ms = None;
+        }
         let ports = if rng.chance(9_500) { 2 } else { 3 };
         scripted.port = rng.pick(&scripted.ports()[..ports]);
+        if scripted.awaits != Awaits::Nothing {
+            scripted.port = scripted.ports()[0];
+        }
         scripted
+    }
+}
+
+fn awaits(rng: &mut Rng, kind: &str) -> Awaits {
+    match kind {
+        "signal" => Awaits::Signal,
+        "approval" => Awaits::Decision,
+        "map" => Awaits::Children {
+            plan: rng.below(CHILDREN) as usize,
+            items: rng.pick(&[0, 1, 2, 3, 6]),
+            max_parallel: rng.between(1, 4) as u32,
+            on_item_error: rng.pick(&[OnItemError::Fail, OnItemError::Continue, OnItemError::Collect]),
+        },
+        _ => Awaits::Nothing,
     }
 }
 

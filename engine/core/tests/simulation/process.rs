@@ -208,8 +208,11 @@ impl World {
             Answer::LetGo { key, token } => self.drop_step(at, key, token),
             Answer::Holds(lost) => lost.into_iter().for_each(|(key, token)| self.drop_step(at, key, token)),
             Answer::Lookup { of, found } => self.found_key(of, found),
-            Answer::LookBeforeCancel { of, run, open } => self.cancel_open(at, of, run, open),
-            Answer::Cancel { of, run, sent } => self.cancel_sent(at, of, run, sent),
+            Answer::LookBefore { of, run, body, open } => self.looked(at, of, run, body, open),
+            Answer::Sent { of, run, sent } => self.sent(at, of, run, sent),
+            Answer::Gather { run, token, call, results } => {
+                self.with_owner(at, run, token, |world, owner| owner.gathered(world, call, results));
+            }
         }
     }
 

@@ -83,7 +83,8 @@ impl<'p> Reference<'p> {
         let scripted = &self.plan.nodes[node];
         for attempt in 1.. {
             let Some((code, may_pass)) = scripted.failures.get(attempt as usize - 1) else {
-                return Fate::Completed { port: scripted.port, output: answer(node, attempt, input) };
+                let output = scripted.given.clone().unwrap_or_else(|| answer(node, attempt, input));
+                return Fate::Completed { port: scripted.port, output };
             };
             let worth_it = scripted.codes.contains(code) || (scripted.codes.is_empty() && *may_pass);
             if !(worth_it && attempt < scripted.max_attempts) {
@@ -120,6 +121,11 @@ impl<'p> Reference<'p> {
 /// What the run is given.
 pub(crate) fn run_input() -> Value {
     json!({ "given": "to the run" })
+}
+
+/// What a signal carries, and what a decision says.
+pub(crate) fn from_outside(node: usize) -> Value {
+    json!({ "from outside for": id(node) })
 }
 
 /// What an attempt answers: it tells who answered, when, and what it was given, in short (FNV-1a).

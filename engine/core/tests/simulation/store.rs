@@ -8,6 +8,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use flowforge_core::{
     Awaiting, RunStatus, StepIx, StepStatus,
+    awaiting::Verdict,
     event::RunError,
     node::{NodeError, Outcome},
 };
@@ -16,6 +17,8 @@ use serde_json::Value;
 pub(crate) use self::facts::open_attempts;
 use crate::{
     bug::Bug,
+    delta::Kept,
+    ghost::Kind,
     plan::{Call, Compiled},
     swarm::LEASE,
 };
@@ -47,7 +50,10 @@ pub(crate) struct RunRow {
     pub(crate) output: Option<Arc<Value>>,
     pub(crate) error: Option<RunError>,
     pub(crate) steps: Vec<StepRow>,
-    pub(crate) logs: Vec<(i64, StepIx, u32)>,
+    pub(crate) logs: Vec<(i64, Kind, StepIx, u32)>,
+    pub(crate) paused: bool,
+    pub(crate) signals: Vec<Kept>,
+    pub(crate) parent: Option<Parent>,
 }
 
 #[derive(Clone)]
@@ -75,6 +81,22 @@ pub(crate) struct Lease {
     pub(crate) dispatched_at: u64,
 }
 
+/// Which item of which attempt a run was started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parent {
+    pub(crate) run: u32,
+    pub(crate) step: StepIx,
+    pub(crate) attempt: u32,
+    pub(crate) index: u32,
+}
+
+/// What a run that was started for an item has come to.
+pub(crate) struct ChildResult {
+    pub(crate) index: u32,
+    pub(crate) status: RunStatus,
+    pub(crate) output: Option<Arc<Value>>,
+}
+
 /// Something that comes to a run from outside its owner.
 #[derive(Clone)]
 pub(crate) struct Message {
@@ -86,6 +108,11 @@ pub(crate) struct Message {
 #[derive(Clone)]
 pub(crate) enum Body {
     Cancel,
+    Pause,
+    Resume,
+    Signal { name: String, payload: Arc<Value> },
+    Decide { step: StepIx, attempt: u32, verdict: Verdict, output: Arc<Value> },
+    ChildEnded { step: StepIx, attempt: u32, index: u32, failed: bool },
     Report { call: Call, result: Result<Outcome, NodeError> },
 }
 
@@ -235,10 +262,42 @@ impl Store {
         self.inbox.retain(|message| message.id != id);
     }
 
+    /// Runs that were started for steps of this one.
+    pub(crate) fn children(&self, run: u32) -> impl Iterator<Item = (Parent, &RunRow)> {
+        let rows = self.runs.iter().flatten();
+        rows.filter_map(move |row| Some((row.parent.filter(|parent| parent.run == run)?, row)))
+    }
+
+    /// What the runs that were started for an attempt have come to, in the order of its items.
+    pub(crate) fn results(&self, run: u32, step: StepIx, attempt: u32) -> Vec<ChildResult> {
+        let of_attempt = self.children(run).filter(|(parent, _)| parent.step == step && parent.attempt == attempt);
+        let result = |(parent, row): (Parent, &RunRow)| ChildResult {
+            index: parent.index,
+            status: row.status,
+            output: row.output.clone(),
+        };
+        let mut results: Vec<ChildResult> = of_attempt.map(result).collect();
+        results.sort_unstable_by_key(|result| result.index);
+        results
+    }
+
+    /// Asks runs to stop that were started for a run which has ended in the meantime.
+    pub(crate) fn cancel_orphans(&mut self) -> Vec<u32> {
+        let has_ended = |run: u32| self.run(run).is_some_and(|row| row.finished.is_some());
+        let orphans = (0_u32..).zip(&self.runs).filter_map(|(id, row)| {
+            let row =
+                row.as_ref().filter(|row| row.finished.is_none() && row.parent.is_some_and(|parent| has_ended(parent.run)))?;
+            (row.cancelled.is_none() && !self.has_messages(id)).then_some(id)
+        });
+        let orphans: Vec<u32> = orphans.collect();
+        orphans.iter().for_each(|run| self.send(*run, Body::Cancel));
+        orphans
+    }
+
     /// Throws away what came to runs that had ended.
     pub(crate) fn forget_late_messages(&mut self) {
         let runs = &self.runs;
-        let is_over = |run: u32| runs[run as usize].as_ref().is_some_and(|row| row.finished.is_some());
+        let is_over = |run: u32| runs.get(run as usize).and_then(Option::as_ref).is_some_and(|row| row.finished.is_some());
         self.inbox.retain(|message| !is_over(message.run));
     }
 

@@ -60,6 +60,12 @@ fn portions(next: &AtomicU64, end: u64, bug: Option<Bug>) -> Survey {
 }
 
 impl Survey {
+    /// The first violation of each rule.
+    pub(crate) fn first_of_each(&self) -> Vec<&(u64, Violation)> {
+        let is_first = |at: &usize| self.violations[..*at].iter().all(|(_, other)| other.rule != self.violations[*at].1.rule);
+        (0..self.violations.len()).filter(is_first).map(|at| &self.violations[at]).collect()
+    }
+
     /// The figures, and how often each rare state was met.
     pub(crate) fn figures(&self, seeds: u64, took: Duration) -> String {
         let Cover { events, commits, runs, time_ms, .. } = self.cover;

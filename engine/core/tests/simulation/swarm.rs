@@ -52,6 +52,8 @@ pub(crate) struct Swarm {
     /// Clocks run at half to double speed; else within a twentieth of the database's.
     pub(crate) drift: bool,
     pub(crate) cancel: u64,
+    /// A run is paused for a while.
+    pub(crate) pauses: u64,
     /// A start that can be repeated.
     pub(crate) keyed: u64,
     /// A repeated start that does not wait for the answer.
@@ -104,10 +106,11 @@ impl Swarm {
         self.wipe = maybe(600);
         self.late_effect = maybe(5_000);
         self.cancel = maybe(8_000);
+        self.pauses = maybe(8_000);
         self.doubled = maybe(8_000);
         self.drop = maybe(5_000);
         self.drift = maybe(1) == 1;
-        if self.slow > 0 && rng.chance(3_000) {
+        if self.slow > 0 && rng.chance(5_000) {
             self.slow *= 20;
         }
     }
@@ -115,7 +118,8 @@ impl Swarm {
     /// Whether nothing can go wrong but what the plans say.
     pub(crate) fn is_calm(&self) -> bool {
         let chances = [self.crash, self.pause, self.leave, self.down, self.unknown, self.lost, self.conflict, self.slow];
-        let more = [self.hint_lost, self.hint_late, self.wipe, self.cancel, u64::from(self.deadly), u64::from(self.drift)];
+        let more =
+            [self.hint_lost, self.hint_late, self.wipe, self.cancel, self.pauses, u64::from(self.deadly), u64::from(self.drift)];
         chances.iter().chain(&more).all(|chance| *chance == 0)
     }
 }

@@ -135,7 +135,7 @@ fn entries(row: &RunRow, of_run: &[Entry], cursor: i64) -> Vec<Entry> {
         found.extend(add(step.waiting, Kind::StepWaiting));
         found.extend(add(step.finished, ended(step.status, step.wake_at)));
     }
-    found.extend(row.logs.iter().filter_map(|(seq, step, attempt)| entry(Some(*seq), Kind::Log, step.0, *attempt)));
+    found.extend(row.logs.iter().filter_map(|(seq, kind, step, attempt)| entry(Some(*seq), *kind, step.0, *attempt)));
     found.retain(|entry| entry.seq > cursor);
     found.sort_unstable_by_key(|entry| entry.seq);
     found

@@ -33,7 +33,7 @@ impl Ghost {
     fn is_current(&mut self, delta: &Delta) -> Checked {
         match &delta.guard {
             Guard::New(new) => {
-                self.exists = true;
+                (self.exists, self.created_by) = (true, delta.claim);
                 if new.owner.is_some() {
                     (self.claim, self.holder) = (delta.claim, new.owner);
                 }
@@ -65,7 +65,7 @@ impl Ghost {
         let step = StepIx(entry.step);
         match entry.kind {
             _ if self.finished.is_some() => broken("D1", format!("{entry:?} follows the end of the run")),
-            Kind::RunStarted | Kind::RunCancelling | Kind::Log => Ok(()),
+            Kind::RunStarted | Kind::RunCancelling | Kind::RunPaused | Kind::RunResumed | Kind::Log => Ok(()),
             Kind::RunFinished => self.run_finished(delta),
             Kind::StepStarted => self.step_started(step, entry.attempt),
             Kind::StepSkipped if self.steps[step.index()] == Standing::Idle => {
@@ -208,7 +208,7 @@ fn entries(delta: &Delta, first: i64) -> Vec<Entry> {
         add(write.waiting, Kind::StepWaiting, write.step.0, write.attempt);
         add(write.finished, ended(write.status, write.wake_at), write.step.0, write.attempt);
     }
-    delta.logs.iter().for_each(|log| add(Some(log.offset), Kind::Log, log.step.0, log.attempt));
+    delta.logs.iter().for_each(|log| add(Some(log.offset), log.kind, log.step.0, log.attempt));
     entries.sort_unstable_by_key(|entry| entry.seq);
     entries
 }

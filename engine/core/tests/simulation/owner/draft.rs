@@ -6,7 +6,9 @@ use flowforge_core::{Awaiting, Event, Graph, Run, RunStatus, StepIx, StepStatus,
 
 use crate::{
     bug::Bug,
-    delta::{Delta, Guard, StepWrite},
+    delta::{Delta, Guard, LogWrite, StepWrite},
+    ghost::Kind,
+    store::Body,
 };
 
 /// What has not been committed yet.
@@ -69,7 +71,11 @@ impl Draft {
                 self.delta.patch.started = Some(self.seq());
                 self.delta.patch.status = Some(RunStatus::Running);
             }
-            Event::CancelRequested => self.delta.patch.cancelled = Some(self.seq()),
+            Event::CancelRequested => {
+                // What began before stands before it.
+                self.write_all_begun();
+                self.delta.patch.cancelled = Some(self.seq());
+            }
             Event::RunFinished { status, output, error } => {
                 self.delta.patch.status = Some(*status);
                 self.delta.patch.output = Some(output.clone());
@@ -107,14 +113,34 @@ impl Draft {
                     self.end(graph, *step, *attempt, StepStatus::Cancelled);
                 }
             }
-            Event::StepKept { .. }
-            | Event::ChildStarted { .. }
+            Event::RunPaused => self.note(Kind::RunPaused, true),
+            Event::RunResumed => self.note(Kind::RunResumed, false),
+            // The children's own rows say it; signals are written as what is left of them.
+            Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
             | Event::ChildrenCancelled { .. }
-            | Event::SignalKept { .. }
-            | Event::RunPaused
-            | Event::RunResumed => unreachable!("no plan leads here"),
+            | Event::SignalKept { .. } => {}
+            Event::StepKept { .. } => unreachable!("no run repeats another here"),
         }
+    }
+
+    /// Adds that the run was paused or goes on.
+    fn note(&mut self, kind: Kind, paused: bool) {
+        let offset = self.seq();
+        self.delta.patch.paused = Some(paused);
+        self.delta.logs.push(LogWrite { offset, kind, step: StepIx(0), attempt: 0 });
+    }
+
+    /// Adds what is left of the signals.
+    pub(crate) fn signals(&mut self, run: &Run) {
+        self.touched = true;
+        self.delta.patch.signals = Some(run.signals().map(|(name, payload)| (name.to_owned(), payload.clone())).collect());
+    }
+
+    /// Adds a message to another run.
+    pub(crate) fn send(&mut self, to: u32, body: Body) {
+        self.touched = true;
+        self.delta.outbox.push((to, body));
     }
 
     /// Leaves dispatched steps to whoever finds them, which only a planted bug does.

@@ -1,10 +1,9 @@
 //! What comes to the run from outside its owner, as in `engine/src/owner/inbox.rs`.
 
-use flowforge_core::{Input, StepState, Timestamp};
+use flowforge_core::Input;
 
 use super::Owner;
 use crate::{
-    bug::Bug,
     cover::Rare,
     store::{Body, Message},
     world::World,
@@ -33,13 +32,19 @@ impl Owner {
     fn take(&mut self, world: &mut World, body: Body) {
         match body {
             Body::Cancel => self.apply(world, Input::Cancel),
+            Body::Pause => self.apply(world, Input::Pause),
+            Body::Resume => {
+                self.apply(world, Input::Resume);
+                self.apply(world, Input::Wake);
+            }
+            Body::Signal { name, payload } => self.apply(world, Input::Signal { name, payload }),
+            Body::Decide { step, attempt, verdict, output } => {
+                self.apply(world, Input::Decide { step, attempt, verdict, output });
+            }
+            Body::ChildEnded { step, attempt, index, failed } => {
+                self.apply(world, Input::ChildEnded { step, attempt, index, failed });
+            }
             Body::Report { call, result } => {
-                // A step that slept in its lane is called again by its timer; its report proves that the time had come.
-                if let StepState::Waiting { until: Some(until), awaiting: None, .. } = *self.run.state(call.step) {
-                    let now = Timestamp(world.guess(self.at.worker));
-                    let late = if world.bug == Bug::ReportBeforeTimer { now } else { now.max(until) };
-                    self.apply_at(world, Input::Wake, late);
-                }
                 self.apply(world, Input::Report { step: call.step, attempt: call.attempt, result });
             }
         }

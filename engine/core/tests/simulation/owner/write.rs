@@ -47,19 +47,23 @@ impl Owner {
         if world.bug == Bug::AckBeforeCommit {
             self.accepted(world, Ok(self.id));
         }
-        self.commit = Some(Commit { then: std::mem::take(&mut self.after_draft), has_effects, lets_go, begins_run, ends_run });
+        let (then, rings) = (std::mem::take(&mut self.after_draft), std::mem::take(&mut self.rings));
+        self.commit = Some(Commit { then, rings, has_effects, lets_go, begins_run, ends_run });
     }
 
     /// A run that waits for long needs no owner; nor does any run when the process leaves.
     fn let_go_if_idle(&mut self, world: &mut World) -> Option<Ended> {
         let status = self.run.status();
-        let is_busy = !self.under_way.is_empty() || !self.ready.is_empty() || !self.after_draft.is_empty();
+        let is_busy =
+            !self.under_way.is_empty() || !self.ready.is_empty() || !self.after_draft.is_empty() || !self.calling.is_empty();
         if status.is_terminal() || is_busy {
             return None;
         }
         let wake_at = self.run.next_wake().into_iter().chain(self.deadline.map(Timestamp)).min();
         let guess = world.guess(self.at.worker);
-        if status == RunStatus::Waiting && wake_at.is_none_or(|at| at.0 - guess > PARK_AFTER) {
+        let waits_long = wake_at.is_none_or(|at| at.0 - guess > PARK_AFTER);
+        let lingers = self.lingers_until(world).is_some_and(|at| at > world.now);
+        if status == RunStatus::Waiting && waits_long && !lingers {
             let wake_at = wake_at.filter(|_| world.bug != Bug::ParkWithoutWake);
             self.draft.release(RunStatus::Waiting, wake_at);
             return Some(Ended::Parked);
@@ -70,6 +74,12 @@ impl Owner {
             world.cover.sometimes(Rare::HandedBack);
             Ended::Gone
         })
+    }
+
+    /// Until when a run that waits for others stays in memory: their ends often come one after the other.
+    fn lingers_until(&self, world: &World) -> Option<u64> {
+        let waits = !self.run.is_paused() && self.run.awaits_children();
+        waits.then(|| self.moved_at + world.own_time(self.at.worker, PARK_AFTER as u64))
     }
 
     pub(crate) fn committed(&mut self, world: &mut World, fate: Fate) {
@@ -88,6 +98,7 @@ impl Owner {
         self.over = commit.lets_go;
         self.accepted(world, Ok(self.id));
         commit.then.into_iter().for_each(|begin| self.start(world, begin));
+        commit.rings.into_iter().for_each(|run| world.call(self.at, run));
         if world.rng.chance(2_000) {
             self.is_what_is_written(world);
         }
@@ -101,11 +112,15 @@ impl Owner {
 
     /// What is replayed from the rows is what is in memory, but for what is not written yet.
     fn is_what_is_written(&self, world: &mut World) {
-        if !self.draft.is_empty() || self.commit.is_some() || world.ghosts[self.id as usize].claim != self.claim {
+        if !self.draft.is_empty()
+            || self.commit.is_some()
+            || self.run.is_paused()
+            || world.ghosts[self.id as usize].claim != self.claim
+        {
             return;
         }
-        let Some(row) = world.store.run(self.id) else { return };
-        let Ok(mut replayed) = Run::replay(self.compiled.graph.clone(), u64::from(self.id), &row.facts()) else { return };
+        let facts = world.store.facts(self.id).unwrap_or_default();
+        let Ok(mut replayed) = Run::replay(self.compiled.graph.clone(), u64::from(self.id), &facts) else { return };
         // What follows of itself is decided again.
         let _ = replayed.step(Input::TakenOver { crashes: 0 }, Timestamp(0));
         world.cover.sometimes(Rare::Replayed);
@@ -114,6 +129,12 @@ impl Owner {
             let agrees = match (live, again) {
                 (StepState::Running { attempt, .. }, StepState::Waiting { attempt: other, .. }) => attempt == other,
                 (StepState::Running { attempt, .. }, StepState::Running { attempt: other, .. }) => attempt == other,
+                // It was called for being late, and what it waited for came after all: either may be taken.
+                (StepState::Running { awaited: Some(_), .. }, StepState::Completed { .. }) => return,
+                // An end of a child is on its way.
+                (StepState::Waiting { attempt, .. }, StepState::Running { attempt: other, awaited: Some(_), .. }) => {
+                    attempt == other
+                }
                 (StepState::Running { attempt, .. }, StepState::Backoff { attempt: other, .. }) => *attempt == other + 1,
                 (live, again) => live == again,
             };
@@ -126,6 +147,10 @@ impl Owner {
 
     /// Sets the timer for whatever is due next.
     pub(super) fn arm(&mut self, world: &mut World) {
+        // What is let go of is nobody's to change any more.
+        if self.lets_go() {
+            return;
+        }
         let worker = self.at.worker;
         if self.show_at.is_none() && self.draft.has_unwritten() && !self.under_way.is_empty() {
             self.show_at = Some(world.now + world.own_time(worker, SHOW_AFTER));
@@ -136,7 +161,9 @@ impl Owner {
         let until = |at: i64| world.now + world.own_time(worker, u64::try_from(at - guess).unwrap_or(0));
         let due = wake.into_iter().chain(self.deadline).min().map(until);
         let show = self.show_at.filter(|_| self.commit.is_none());
-        let Some(next) = due.into_iter().chain(show).min() else { return };
+        let idle = self.run.status() == RunStatus::Waiting && self.calling.is_empty() && self.commit.is_none();
+        let lingers = self.lingers_until(world).filter(|at| idle && *at > world.now);
+        let Some(next) = due.into_iter().chain(show).chain(lingers).min() else { return };
         if self.armed.is_none_or(|armed| armed > next) {
             self.armed = Some(next);
             world.later(next.saturating_sub(world.now), Ev::Timer(self.at, self.id, self.token));

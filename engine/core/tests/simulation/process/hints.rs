@@ -110,8 +110,12 @@ impl World {
                 self.push_here(at, Hint::Step(key));
             }
         }
-        if self.rng.chance(300) {
+        if self.rng.chance(500) {
             self.store.forget_late_messages();
+            for run in self.store.cancel_orphans() {
+                self.ghosts[run as usize].was_cancelled = true;
+                self.cover.sometimes(Rare::Orphan);
+            }
         }
     }
 }

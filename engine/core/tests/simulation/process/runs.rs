@@ -105,8 +105,10 @@ impl World {
                 let late = self.bug == Bug::LapsesAfterClaim;
                 let lapses = if late { self.processes[at.worker].lapses } else { given.lapses };
                 let given = Given { lapses, ..given };
-                let mut owner = Box::new(Owner::resume(self, at, run, token, given, &loaded));
-                owner.begin(self, loaded.crashes, loaded.messages);
+                let mut loaded = *loaded;
+                let (crashes, messages) = (loaded.crashes, std::mem::take(&mut loaded.messages));
+                let mut owner = Box::new(Owner::resume(self, at, run, token, given, loaded));
+                owner.begin(self, crashes, messages);
                 self.go_on(at, owner);
             }
             Ok(None) => self.let_go(at, run),
@@ -151,6 +153,7 @@ impl World {
         match to {
             To::Owner { run, token } => self.with_owner(at, run, token, |world, owner| owner.committed(world, fate)),
             To::Start { of, run } => self.start_answered(at, of, run, fate),
+            To::Child { run, token, child } => self.with_owner(at, run, token, |world, owner| owner.called(world, child, fate)),
             To::Nobody => {}
         }
     }
@@ -163,7 +166,7 @@ impl World {
         }
     }
 
-    fn with_owner(&mut self, at: At, run: u32, token: u64, act: impl FnOnce(&mut Self, &mut Owner)) {
+    pub(crate) fn with_owner(&mut self, at: At, run: u32, token: u64, act: impl FnOnce(&mut Self, &mut Owner)) {
         let Some(mut owner) = self.phase(at, run, token).and_then(|live| live.owner.take()) else { return };
         act(self, &mut owner);
         self.go_on(at, owner);

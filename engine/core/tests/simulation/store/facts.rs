@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use flowforge_core::{Event, StepIx, StepStatus, Timestamp, node::NodeError};
+use flowforge_core::{Awaiting, Event, RunStatus, StepIx, StepStatus, Timestamp, node::NodeError};
 use serde_json::Value;
 
-use super::{RunRow, StepRow};
+use super::{Parent, RunRow, StepRow, Store};
 
 impl RunRow {
     /// The facts, in the order of their numbers.
@@ -19,7 +19,34 @@ impl RunRow {
             facts.push((seq, Event::RunFinished { status: self.status, output, error: self.error.clone() }));
         }
         facts.sort_unstable_by_key(|(seq, _)| *seq);
-        facts.into_iter().map(|(_, fact)| fact).collect()
+        // What the row says without a number: it holds now, whenever it came about.
+        let signals =
+            self.signals.iter().map(|(name, payload)| Event::SignalKept { name: name.clone(), payload: payload.clone() });
+        let paused = self.paused.then_some(Event::RunPaused);
+        let standing = signals.chain(paused).filter(|_| self.finished.is_none());
+        facts.into_iter().map(|(_, fact)| fact).chain(standing).collect()
+    }
+
+    fn awaits_children(&self, parent: Parent) -> bool {
+        let is_it = |row: &&StepRow| row.step == parent.step && row.attempt == parent.attempt && row.finished.is_none();
+        let row = self.steps.iter().find(is_it);
+        row.is_some_and(|row| matches!(row.awaiting.as_deref(), Some(Awaiting::Children(_))))
+    }
+}
+
+impl Store {
+    /// The facts of a run, with what its children's own rows say of the attempts that wait for them.
+    pub(crate) fn facts(&self, run: u32) -> Option<Vec<Event>> {
+        let row = self.run(run)?;
+        let mut facts = row.facts();
+        for (parent, child) in self.children(run).filter(|(parent, _)| row.awaits_children(*parent)) {
+            let Parent { step, attempt, index, .. } = parent;
+            facts.push(Event::ChildStarted { step, attempt, index });
+            if child.finished.is_some() {
+                facts.push(Event::ChildEnded { step, index, failed: child.status != RunStatus::Completed });
+            }
+        }
+        Some(facts)
     }
 }
 

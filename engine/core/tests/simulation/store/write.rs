@@ -25,7 +25,7 @@ impl Store {
         let run = delta.run;
         let row = self.run_mut(run)?;
         delta.steps.iter().for_each(|write| upsert(row, write, first));
-        row.logs.extend(delta.logs.iter().map(|log| (first + log.offset, log.step, log.attempt)));
+        row.logs.extend(delta.logs.iter().map(|log| (first + log.offset, log.kind, log.step, log.attempt)));
         for (step, attempt) in &delta.dispatch {
             let key = StepKey { run, step: *step, attempt: *attempt };
             if self.lease(key).is_none() {
@@ -37,6 +37,7 @@ impl Store {
         for (step, attempt) in &delta.recall {
             self.leases.retain(|lease| lease.key != StepKey { run, step: *step, attempt: *attempt });
         }
+        delta.outbox.iter().for_each(|(to, body)| self.send(*to, body.clone()));
         if !delta.consumed.is_empty() {
             self.inbox.retain(|message| !delta.consumed.contains(&message.id));
         }
@@ -83,6 +84,9 @@ impl Store {
             error: patch.error.clone(),
             steps: Vec::with_capacity(delta.steps.len() + 4),
             logs: Vec::new(),
+            paused: patch.paused.unwrap_or(false),
+            signals: patch.signals.clone().unwrap_or_default(),
+            parent: new.parent,
         };
         if self.runs.len() <= at {
             self.runs.resize_with(at + 1, || None);
@@ -107,6 +111,8 @@ fn update(row: &mut RunRow, patch: &RunPatch, seqs: i64, bug: Bug) -> i64 {
     if patch.progress {
         row.crashes = 0;
     }
+    row.paused = patch.paused.unwrap_or(row.paused);
+    row.signals = patch.signals.clone().unwrap_or_else(|| std::mem::take(&mut row.signals));
     row.started = patch.started.map(|offset| first + offset).or(row.started);
     row.cancelled = patch.cancelled.map(|offset| first + offset).or(row.cancelled);
     row.finished = patch.finished.map(|offset| first + offset).or(row.finished);

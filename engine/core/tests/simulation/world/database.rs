@@ -1,6 +1,6 @@
 //! Requests at the database: done or not, and answered or not.
 
-use flowforge_core::{Run, node::Lane};
+use flowforge_core::Run;
 
 use super::{At, Ev, World};
 use crate::{
@@ -45,8 +45,36 @@ impl World {
             Op::ReadInbox { run, token } => Answer::ReadInbox { run, token, messages: Ok(self.read_inbox(run)) },
             Op::LookAfterPark { run } => Answer::LookAfterPark { run, called: self.store.has_messages(run) },
             Op::Commit(batch) => return self.commit(at, batch, fault),
+            Op::Lookup { of, key } => Answer::Lookup { of, found: Ok(self.store.run_of_key(key)) },
+            Op::LookBefore { of, run, body } => {
+                let open = self.store.run(run).is_some_and(|row| row.finished.is_none());
+                Answer::LookBefore { of, run, body, open: Ok(open) }
+            }
+            Op::Send { of, run, body } => {
+                self.ghosts[run as usize].was_cancelled |= matches!(body, Body::Cancel);
+                self.store.send(run, body);
+                Answer::Sent { of, run, sent: Ok(()) }
+            }
+            Op::Gather { run, token, call } => {
+                Answer::Gather { run, token, call, results: Ok(self.store.results(run, call.step, call.attempt)) }
+            }
+            Op::Forget => {
+                self.store.forget_worker(worker);
+                if let Some(beat) = self.beats.get_mut(worker as usize) {
+                    *beat = None;
+                }
+                return;
+            }
+            op => self.done_for_lane(op, worker),
+        };
+        self.reply_to(at, if fault.is_some() { answer.lost() } else { answer });
+    }
+
+    /// What the lane asks.
+    fn done_for_lane(&mut self, op: Op, worker: u32) -> Answer {
+        match op {
             Op::ClaimStep { key, token } => {
-                let claimed = self.store.claim_step(key, worker, now, bug);
+                let claimed = self.store.claim_step(key, worker, self.now, self.bug);
                 let given = claimed.map(|claimed| (claimed, self.step_claimed(key, (worker, claimed.crashes))));
                 Answer::ClaimStep { key, token, given: Ok(given) }
             }
@@ -76,24 +104,8 @@ impl World {
                 let lost = steps.into_iter().filter(|(key, _, epoch)| !self.store.holds_step(*key, *epoch));
                 Answer::Holds(lost.map(|(key, token, _)| (key, token)).collect())
             }
-            Op::Lookup { of, key } => Answer::Lookup { of, found: Ok(self.store.run_of_key(key)) },
-            Op::LookBeforeCancel { of, run } => {
-                Answer::LookBeforeCancel { of, run, open: Ok(self.store.run(run).is_some_and(|row| row.finished.is_none())) }
-            }
-            Op::Cancel { of, run } => {
-                self.ghosts[run as usize].was_cancelled = true;
-                self.store.send(run, Body::Cancel);
-                Answer::Cancel { of, run, sent: Ok(()) }
-            }
-            Op::Forget => {
-                self.store.forget_worker(worker);
-                if let Some(beat) = self.beats.get_mut(worker as usize) {
-                    *beat = None;
-                }
-                return;
-            }
-        };
-        self.reply_to(at, if fault.is_some() { answer.lost() } else { answer });
+            op => Answer::failed(op),
+        }
     }
 
     fn reply_to(&mut self, at: At, answer: Answer) {
@@ -123,6 +135,7 @@ impl World {
         let ghost = &mut self.ghosts[run as usize];
         let taken = ghost.holder.is_some_and(|before| before != worker);
         let before = ghost.holder;
+        ghost.claimed_at = now;
         let checked = ghost.claimed(claim, worker, crashes, |worker| Self::could_live(beats, worker, now));
         self.check(checked);
         if taken {
@@ -148,8 +161,8 @@ impl World {
     }
 
     fn replay(&mut self, run: u32) -> Option<Run> {
-        let row = self.store.run(run)?;
-        match Run::replay(row.compiled.graph.clone(), u64::from(run), &row.facts()) {
+        let graph = self.store.run(run)?.compiled.graph.clone();
+        match Run::replay(graph, u64::from(run), &self.store.facts(run)?) {
             Ok(replayed) => Some(replayed),
             Err(illegal) => {
                 let text = format!("the record of run {run} does not replay: {illegal}");
@@ -249,7 +262,7 @@ impl World {
         let delta = &order.delta;
         let same = first_of.iter().find(|(run, _)| *run == delta.run).map(|(_, first)| *first);
         let Some(written) = self.store.write(delta, same, self.now, self.bug) else {
-            if !matches!(order.to, To::Start { .. }) {
+            if matches!(order.to, To::Owner { .. }) {
                 self.cover.sometimes(Rare::FencedCommit);
             }
             self.say(|_| format!("a delta of run {} is refused", delta.run));
@@ -259,12 +272,16 @@ impl World {
         self.mark(u64::from(delta.run) << 40 ^ (written.first as u64) << 20 ^ delta.seqs as u64);
         let ghost = &mut self.ghosts[delta.run as usize];
         let crashed = ghost.crashed.len();
+        if !ghost.exists {
+            (ghost.created_at, ghost.claimed_at) = (self.now, self.now);
+        }
         let checked = ghost.written(delta, written.first, order.shared_id);
         if ghost.crashed.len() > crashed {
             self.cover.sometimes(Rare::CrashLimit);
         }
         self.check(checked);
         let checked = self.nothing_is_forgotten(delta.run).and_then(|()| self.key_is_unique(order));
+        let checked = checked.and_then(|()| self.children_are_told(delta.run, delta.claim));
         self.check(checked);
         self.say(|world| {
             let ghost = &world.ghosts[delta.run as usize];
@@ -280,13 +297,35 @@ impl World {
         if ghost.finished.is_some() {
             return Ok(());
         }
-        for (step, spec) in ghost.compiled.graph.steps().filter(|(_, spec)| spec.lane() == Lane::Dispatched) {
+        for step in ghost.compiled.dispatched.iter().copied() {
             let Standing::Open { attempt, waits: false } = ghost.steps[step.index()] else { continue };
             let is_report =
                 |body: &Body| matches!(body, Body::Report { call, .. } if call.step == step && call.attempt == attempt);
             let is_reported = self.store.inbox.iter().any(|message| message.run == run && is_report(&message.body));
             if !is_reported && self.store.lease(StepKey { run, step, attempt }).is_none() {
-                return broken("D9", format!("run {run} waits for {}, which nobody has to execute", spec.id));
+                return broken("D9", format!("run {run} waits for step {}, which nobody has to execute", step.0));
+            }
+        }
+        Ok(())
+    }
+
+    /// When a run has ended, those of its children that it knew of have been asked to stop.
+    fn children_are_told(&self, run: u32, claim: u64) -> Checked {
+        let ghost = &self.ghosts[run as usize];
+        if ghost.finished.is_none_or(|status| status == flowforge_core::RunStatus::Completed) {
+            return Ok(());
+        }
+        // Whoever ended the run has called for it, or has read it when it was given the run.
+        let is_known = |child: &crate::ghost::Ghost| child.created_by == claim || child.created_at < ghost.claimed_at;
+        let is_open = |(_, child): &(usize, &crate::ghost::Ghost)| {
+            let is_its = child.parent.is_some_and(|parent| parent.run == run);
+            is_its && child.exists && child.finished.is_none() && is_known(child)
+        };
+        for (child, _) in self.ghosts.iter().enumerate().filter(is_open) {
+            let child = child as u32;
+            let is_told = self.store.inbox.iter().any(|message| message.run == child && matches!(message.body, Body::Cancel));
+            if !is_told {
+                return broken("D8", format!("run {run} has ended and its child {child} was not asked to stop"));
             }
         }
         Ok(())
