@@ -288,8 +288,9 @@ impl Owner {
             self.moment_came();
             return Ok(());
         }
-        self.read_inbox().await?;
+        // What the inbox sets going is obeyed as it is told; only what was under way before is begun again.
         let commands = self.run.commands();
+        self.read_inbox().await?;
         self.apply(Input::TakenOver { crashes }, None);
         for command in commands {
             if self.still_demanded(command) {

@@ -144,8 +144,8 @@ impl Draft {
                 row.finished_at = Some(now);
             }
             Event::StepCompleted { step, attempt, output, port } => {
-                // What came from outside was not executed.
-                let output = executed.map_or_else(|| Some(json_text(output)), |executed| executed.output_json.clone());
+                // What came from outside was not executed, also when it had come before its step asked for it.
+                let output = executed.and_then(|executed| executed.output_json.clone()).or_else(|| Some(json_text(output)));
                 if graph.step(*step).kind.spec.responds && self.delta.patch.response.is_none() {
                     self.delta.patch.response.clone_from(&output);
                 }

@@ -21,7 +21,27 @@ fn a_signal_is_taken_whether_it_comes_early_or_late() {
         forge.until("SELECT 1 FROM step_runs WHERE node_id = 'b' AND status = 'waiting'").await;
         signal(2).await;
         assert_eq!(shown(&forge.ended(&process, run).await), "completed 2");
+        let steps = forge.steps(run).await;
+        let outputs: Vec<_> =
+            ["a", "b"].iter().map(|node| &steps.iter().find(|step| step.node.as_str() == *node).unwrap().output).collect();
+        assert_eq!(outputs, [&Some(json!(1)), &Some(json!(2))], "the rows have what the signals carried");
         forge.check_record(&process, run).await;
+    });
+}
+
+#[test]
+fn what_a_signal_sets_going_in_a_run_that_was_let_go_of_happens_once() {
+    on_every_database(async |forge| {
+        let process = forge.process().await;
+        let nodes = json!([["a", "listen", {"name": "go"}], ["b", "effect", {"hang": true}]]);
+        let workflow = forge.workflow(nodes, &["a -> b"]).await;
+        let run = forge.start(&process, workflow).await.record.id;
+        forge.until("SELECT 1 FROM runs WHERE status = 'waiting' AND owner IS NULL").await;
+        process.engine.signal(forge.workspace, run, "go", json!(1)).await.unwrap();
+        forge.until("SELECT 1 FROM step_runs WHERE node_id = 'b' AND status = 'running'").await;
+        assert_eq!(forge.world.calls(), [1]);
+        forge.world.gate.notify_one();
+        assert_eq!(forge.ended(&process, run).await.status, RunStatus::Completed);
     });
 }
 
