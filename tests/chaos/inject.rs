@@ -146,7 +146,6 @@ impl Scene {
         let killed = worker.kill().await;
         count(&self.counters.0.kills, killed);
         count(&self.counters.0.kills_hit, killed && !owned.is_empty());
-        self.observer.disturbed();
         self.observer.orphaned(owned);
         sleep(down).await;
         worker.revive().await;

@@ -82,13 +82,17 @@ impl Observer {
         tokio::time::timeout(Duration::from_millis(500), asked).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
-    /// Begins to measure how long these runs stand still.
+    /// Begins to measure how long these runs stand still: anew for one that had lost another worker before.
     pub(crate) fn orphaned(&self, runs: Vec<(String, i64, i64)>) {
         let orphans = runs.into_iter().map(|(run, epoch, next_seq)| {
             let since = Instant::now();
             Orphan { run, epoch, next_seq, since, clear: true }
         });
-        self.shared.lock().expect("not poisoned").orphans.extend(orphans);
+        let mut shared = self.shared.lock().expect("not poisoned");
+        for orphan in orphans {
+            shared.orphans.retain(|other| other.run != orphan.run);
+            shared.orphans.push(orphan);
+        }
     }
 
     /// Something else is broken too: what is measured now says nothing of how soon a lone worker is replaced.
