@@ -122,6 +122,7 @@ pub(crate) async fn open_engine(
         commit_each_step: work.commit_each_step,
         works,
         queue,
+        blobs: data.blobs(),
         exclusive: matches!(store.location(), Location::Sqlite(_)),
         ..EngineConfig::default()
     };

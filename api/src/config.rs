@@ -7,10 +7,10 @@ use std::{
 };
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
-use flowforge_engine::{Location, QueueConfig};
+use flowforge_engine::{BlobConfig, Location, QueueConfig};
 
 /// Where the data is.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Data {
     /// The folder for everything that this server keeps: the database, work trees, keys.
     #[arg(long, env = "FLOWFORGE_DATA_DIR", default_value = "data")]
@@ -18,9 +18,25 @@ pub(crate) struct Data {
     /// A PostgreSQL server, `postgres://…`; without it, a SQLite file in the data folder.
     #[arg(long, env = "FLOWFORGE_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// Where values lie that are too large for the database: a bucket, `s3://bucket/prefix`, with credentials from the usual
+    /// `AWS_…` variables; without it, a folder in the data folder.
+    #[arg(long, env = "FLOWFORGE_BLOB_URL")]
+    pub blob_url: Option<String>,
+    /// The address of a service that speaks S3, for example `http://127.0.0.1:9000`; without it, Amazon's own.
+    #[arg(long, env = "FLOWFORGE_BLOB_ENDPOINT")]
+    pub blob_endpoint: Option<String>,
 }
 
 impl Data {
+    /// Where large values are.
+    pub(crate) fn blobs(&self) -> BlobConfig {
+        let endpoint = given(&self.blob_endpoint).map(str::to_owned);
+        match given(&self.blob_url) {
+            Some(url) => BlobConfig::S3 { url: url.to_owned(), endpoint },
+            None => BlobConfig::Folder(self.data_dir.join("blobs")),
+        }
+    }
+
     /// Where the database is.
     ///
     /// # Errors
@@ -232,11 +248,24 @@ mod tests {
 
     #[test]
     fn the_database_is_a_file_unless_a_server_is_named() {
-        let data = |url: Option<&str>| Data { data_dir: "d".into(), database_url: url.map(str::to_owned) };
+        let data =
+            |url: Option<&str>| Data { data_dir: "d".into(), database_url: url.map(str::to_owned), ..Data::default() };
         assert_eq!(data(None).location(), Ok(Location::Sqlite("d/flowforge.db".into())));
         assert_eq!(data(Some("")).location(), Ok(Location::Sqlite("d/flowforge.db".into())));
         assert_eq!(data(Some("postgres://x")).location(), Ok(Location::Postgres("postgres://x".to_owned())));
         assert!(data(Some("mysql://x")).location().is_err());
+    }
+
+    #[test]
+    fn large_values_lie_in_the_data_folder_unless_a_bucket_is_named() {
+        let blobs = |arguments: &[&str]| parsed(arguments).data.blobs();
+        assert_eq!(blobs(&["--data-dir", "d"]), BlobConfig::Folder("d/blobs".into()));
+        assert_eq!(blobs(&["--data-dir", "d", "--blob-url", ""]), BlobConfig::Folder("d/blobs".into()));
+        let url = "s3://bucket/prefix".to_owned();
+        assert_eq!(blobs(&["--blob-url", &url]), BlobConfig::S3 { url: url.clone(), endpoint: None });
+        let endpoint = Some("http://127.0.0.1:9000".to_owned());
+        let given = ["--blob-url", &url, "--blob-endpoint", "http://127.0.0.1:9000"];
+        assert_eq!(blobs(&given), BlobConfig::S3 { url: url.clone(), endpoint });
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl From<Error> for ApiError {
     fn from(fault: Error) -> Self {
         match fault {
             Error::NotFound(what) => Self::not_found(what),
+            Error::Expired { .. } => Self::new(StatusCode::GONE, "run_expired", fault.to_string()),
             Error::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
             Error::Invalid(problems) => Self::invalid_graph(problems),
             Error::BadInput(detail) => Self::bad_request("invalid_input", detail),

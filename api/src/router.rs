@@ -29,7 +29,7 @@ use crate::{
     error::{ApiError, GraphProblem},
     extract::BODY_LIMIT,
     request_id,
-    routes::{approvals, auth, docs, events, health, node_types, reruns, runs, signals, steps, versions, why, workflows, workspace},
+    routes::{approvals, auth, blobs, docs, events, health, node_types, reruns, runs, signals, steps, versions, why, workflows, workspace},
     security,
 };
 
@@ -39,7 +39,7 @@ use crate::{
         with a stable `code`; lists are read with `limit` and `cursor`; times are RFC 3339 in UTC."),
     modifiers(&Bearer, &Problems),
     security(("bearer" = [])),
-    components(schemas(GraphProblem, runs::RunError)),
+    components(schemas(GraphProblem, blobs::BlobReference, runs::RunError)),
 )]
 struct Document;
 
@@ -92,6 +92,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(approvals::decide))
         .routes(routes!(steps::list))
         .routes(routes!(steps::logs))
+        .routes(routes!(blobs::show))
         .routes(routes!(events::stream))
         .routes(routes!(node_types::list))
         .routes(routes!(workspace::show, workspace::update));

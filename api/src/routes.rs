@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod auth;
+pub(crate) mod blobs;
 pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod health;

@@ -52,7 +52,7 @@ struct Place {
 impl Place {
     async fn open(database_url: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let data = Data { data_dir: folder.path().to_owned(), database_url };
+        let data = Data { data_dir: folder.path().to_owned(), database_url, ..Data::default() };
         let store = app::open_store(&data).await.unwrap();
         Self { store, data, clock: Clock::default(), _folder: folder }
     }

@@ -36,6 +36,9 @@ struct Order {
     done: oneshot::Sender<Result<()>>,
 }
 
+/// What will say that a delta is on disk.
+pub(crate) type Answer = oneshot::Receiver<Result<()>>;
+
 /// Which deltas of a batch passed their guard, in their order.
 type Passed = Vec<bool>;
 
@@ -54,7 +57,7 @@ impl Committer {
     }
 
     /// Hands a delta over and returns what will answer when it is on disk.
-    pub(crate) async fn submit(&self, delta: Delta) -> oneshot::Receiver<Result<()>> {
+    pub(crate) async fn submit(&self, delta: Delta) -> Answer {
         let (done, answer) = oneshot::channel();
         // When the committer is gone the sender is dropped with the order, and the receiver says so.
         let _ = self.0.send(Order { delta, done }).await;

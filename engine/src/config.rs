@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::blob::BlobConfig;
+
 /// What tells workers where to look. It only saves time: whatever it loses is found by looking.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum QueueConfig {
@@ -33,6 +35,8 @@ pub struct EngineConfig {
     pub works: bool,
     /// What tells workers, here and in other processes, where to look.
     pub queue: QueueConfig,
+    /// Where values lie that are too large for the database.
+    pub blobs: BlobConfig,
     /// Whether no other process uses the database: then every other worker on its list is dead.
     pub exclusive: bool,
 }
@@ -48,6 +52,7 @@ impl Default for EngineConfig {
             commit_each_step: false,
             works: true,
             queue: QueueConfig::Memory,
+            blobs: BlobConfig::Folder("data/blobs".into()),
             exclusive: false,
         }
     }

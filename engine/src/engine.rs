@@ -21,6 +21,7 @@ pub use self::{
     why::Reason,
 };
 use crate::{
+    blob::{BlobStream, Origin},
     clock::{self, Clock},
     config::EngineConfig,
     error::{Error, Result},
@@ -165,7 +166,9 @@ impl Engine {
     pub async fn start(&self, new: NewRun) -> Result<Started> {
         let NewRun { workspace, workflow, version, input, trigger, priority, dedupe } = new;
         let compiled = self.shared.versions.to_start(&self.shared.store, workspace, workflow, version).await?;
-        self.accept(Accept { priority, dedupe, ..Accept::new(workspace, compiled, input, trigger) }).await
+        let mut new = Accept { priority, dedupe, ..Accept::new(workspace, compiled, Arc::default(), trigger) };
+        new.input = Arc::new(self.shared.blobs.keep(Origin::of_run(workspace, new.id), storable(input)).await?);
+        self.accept(new).await
     }
 
     async fn accept(&self, new: Accept) -> Result<Started> {
@@ -259,6 +262,26 @@ impl Engine {
     /// `NotFound`, or `Rejected` when the run has ended.
     pub async fn cancel(&self, workspace: WorkspaceId, run: RunId) -> Result<RunRecord> {
         self.tell(workspace, run, Message::Cancel).await
+    }
+
+    /// The whole of a value that left a reference, by its key.
+    ///
+    /// # Errors
+    /// `NotFound` when the workspace has no such run, or no such value; `Storage` when the store does not answer.
+    pub async fn blob(&self, workspace: WorkspaceId, run: RunId, key: &str) -> Result<BlobStream> {
+        self.shared.store.run(workspace, run).await?;
+        self.shared.blobs.stream(workspace, key).await
+    }
+
+    /// A value of a workspace's run with everything in the place of its reference.
+    ///
+    /// # Errors
+    /// `Conflict` when something is gone, or is too much for memory.
+    pub async fn whole(&self, workspace: WorkspaceId, value: Arc<Value>) -> Result<Arc<Value>> {
+        match self.shared.blobs.read(workspace, vec![value]).await {
+            Ok(opened) => Ok(opened.values.into_iter().next().unwrap_or_default()),
+            Err(fault) => Err(Error::Conflict { code: "blob_missing", message: fault.message }),
+        }
     }
 
     /// A run's events after a record number, as they come; ends after the last one.

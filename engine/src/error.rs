@@ -9,6 +9,12 @@ pub enum Error {
     /// There is no such thing in this workspace.
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    /// There may have been such a run, and the workspace no longer keeps it.
+    #[error("runs are removed {days} days after their end in this workspace, and this one is older than that if there ever was one")]
+    Expired {
+        /// How many days runs are kept.
+        days: u32,
+    },
     /// The thing is in another state than the call needs.
     #[error("{message}")]
     Conflict {

@@ -1,27 +1,27 @@
 //! The one place that calls a node: resolves its parameters, holds it to its time, masks secrets, and refuses what cannot be
 //! stored.
 
+mod checked;
 mod mask;
+mod opened;
 mod storable;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flowforge_core::{
-    Awaiting, Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
+    Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
     expression::Expression,
     graph::Param,
-    node::{Await, BoxFuture, Context, Evaluate, LogSink, NodeError, Outcome, Stream},
+    node::{BoxFuture, Context, Evaluate, LogSink, NodeError, Outcome, Stream},
     template::{MissingSecret, Scope, Secrets},
 };
 use futures::FutureExt;
 use serde_json::{Map, Value};
 
+use self::mask::Mask;
 pub(crate) use self::storable::{json_text, storable, text as storable_text};
-use self::{
-    mask::Mask,
-    storable::{DEEPEST, LARGEST},
-};
 use crate::{
+    blob::Blobs,
     clock::Clock,
     failpoint::{Point, reached},
     record::effect_key,
@@ -35,6 +35,7 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 pub(crate) struct Executor {
     pub(crate) evaluate: Arc<dyn Evaluate>,
     pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) blobs: Blobs,
     pub(crate) clock: Clock,
 }
 
@@ -50,8 +51,14 @@ pub(crate) struct Task {
     pub(crate) timeout_s: u64,
     pub(crate) attempt: u32,
     pub(crate) woken: Option<Timestamp>,
+    /// As it is kept.
     pub(crate) input: Arc<Value>,
+    /// As it is kept.
     pub(crate) scope: Arc<Scope>,
+    /// Whether what is kept is what users wrote: nothing lies elsewhere.
+    pub(crate) plain: bool,
+    /// The input as it is kept, where it lay elsewhere and was fetched.
+    pub(crate) kept_input: Option<Arc<Value>>,
     pub(crate) log: Arc<dyn LogSink>,
 }
 
@@ -68,15 +75,18 @@ pub(crate) struct Executed {
     pub(crate) output_json: Option<String>,
 }
 
-/// What came of an attempt for which no node was called.
+/// What came of an attempt for which no node was called. `output_json` is its output as it is kept.
 pub(crate) fn finished(
     step: StepIx,
     attempt: u32,
     started_at: Timestamp,
     finished_at: Timestamp,
-    result: Result<Outcome, NodeError>,
+    result: Result<(Outcome, String), NodeError>,
 ) -> Executed {
-    let (result, output_json) = checked(result);
+    let (result, output_json) = match result {
+        Ok((outcome, json)) => (Ok(outcome), Some(json)),
+        Err(error) => (Err(checked::told(error)), None),
+    };
     Executed { step, attempt, started_at, finished_at, input: None, result, output_json }
 }
 
@@ -89,13 +99,18 @@ struct Resolved {
 
 impl Executor {
     /// Makes an attempt. Dropping the future stops it.
-    pub(crate) async fn execute(&self, task: Task) -> Executed {
+    pub(crate) async fn execute(&self, mut task: Task) -> Executed {
         let started_at = self.clock.now();
-        let (input, result) = match self.resolve(&task).await {
-            Ok(resolved) => self.call(&task, resolved).await,
-            Err(error) => (None, Err(error)),
+        // What is fetched is held until the attempt has ended.
+        let opened = if task.plain { None } else { Some(self.opened(&mut task).boxed().await) };
+        let (input, result) = match opened {
+            Some(Err(error)) => (None, Err(error)),
+            Some(Ok(_)) | None => match self.resolve(&task).await {
+                Ok(resolved) => self.call(&task, resolved).await,
+                Err(error) => (None, Err(error)),
+            },
         };
-        let (result, output_json) = checked(result);
+        let (result, output_json) = self.checked(&task, result).await;
         reached(Point::Executed);
         Executed { step: task.step, attempt: task.attempt, started_at, finished_at: self.clock.now(), input, result, output_json }
     }
@@ -173,61 +188,6 @@ fn expressions(param: &Param) -> Vec<&Expression> {
         Param::Script(_) => Vec::new(),
         Param::Template(template) | Param::Shell(template) => template.expressions(),
     }
-}
-
-/// Makes an output storable and refuses one that is too large or too deep.
-fn checked(result: Result<Outcome, NodeError>) -> (Result<Outcome, NodeError>, Option<String>) {
-    match result {
-        Ok(Outcome::Done(output)) if storable::is_too_deep(&output.value) => {
-            let message = format!("the output is nested more than {DEEPEST} levels deep: put out less, or a text that holds it");
-            (Err(NodeError::fatal("OUTPUT_TOO_DEEP", message)), None)
-        }
-        Ok(Outcome::Done(mut output)) => {
-            if storable::is_unstorable(&output.value) {
-                output.value = Arc::new(storable(Arc::unwrap_or_clone(output.value)));
-            }
-            let json = json_text(&output.value);
-            if json.len() > LARGEST {
-                let message =
-                    format!("the output has {} bytes; the most is {LARGEST}: put out less, or a reference to it", json.len());
-                return (Err(NodeError::fatal("OUTPUT_TOO_LARGE", message)), None);
-            }
-            (Ok(Outcome::Done(output)), Some(json))
-        }
-        Ok(Outcome::Await(Await { what, until })) => {
-            (storable_wait(what).map(|what| Outcome::Await(Await { what, until })), None)
-        }
-        Err(mut error) => {
-            error.message.truncate(error.message.floor_char_boundary(LONGEST_MESSAGE));
-            error.message = storable::text(&error.message);
-            error.details = storable::noted(error.details);
-            (Err(error), None)
-        }
-        sleep => (sleep, None),
-    }
-}
-
-/// What is waited for is recorded like an output, and is held to the same limits.
-fn storable_wait(what: Awaiting) -> Result<Awaiting, NodeError> {
-    let value = serde_json::json!(what);
-    if storable::is_too_deep(&value) {
-        return Err(NodeError::fatal(
-            "OUTPUT_TOO_DEEP",
-            format!("what is handed over is nested more than {DEEPEST} levels deep"),
-        ));
-    }
-    let json = json_text(&value);
-    if json.len() > LARGEST {
-        let message =
-            format!("what is handed over has {} bytes; the most is {LARGEST}: hand over less, or references", json.len());
-        return Err(NodeError::fatal("OUTPUT_TOO_LARGE", message));
-    }
-    if !storable::is_unstorable(&value) {
-        return Ok(what);
-    }
-    let unreadable =
-        |fault: serde_json::Error| NodeError::fatal("OUTPUT_UNREADABLE", format!("what is handed over cannot be kept: {fault}"));
-    serde_json::from_value(storable(value)).map_err(unreadable)
 }
 
 fn panicked(node: &NodeId, panic: &(dyn std::any::Any + Send)) -> NodeError {

@@ -11,6 +11,7 @@
 //! nothing is acknowledged before the transaction that holds it is on disk.
 
 mod audit;
+mod blob;
 pub mod clock;
 mod committer;
 mod compiled;
@@ -24,6 +25,7 @@ mod hints;
 mod owner;
 mod queue;
 mod record;
+mod retention;
 mod shared;
 mod start;
 pub mod store;
@@ -32,6 +34,7 @@ mod worker;
 
 pub use crate::{
     audit::{Finding, Report, audit},
+    blob::{BlobConfig, BlobStream, Blobs, shown, unmarked},
     clock::Clock,
     config::{EngineConfig, QueueConfig},
     engine::{Asked, Dedupe, Engine, NewDecision, NewRun, Reason, Rerun, RerunPlan, RerunStep, Started},

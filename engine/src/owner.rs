@@ -7,6 +7,8 @@
 
 mod children;
 mod draft;
+mod gather;
+mod heavy;
 mod inbox;
 mod kept;
 mod load;
@@ -29,6 +31,7 @@ use futures::{
 };
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use self::{children::Called, draft::Draft, log::Line};
@@ -41,8 +44,9 @@ pub(crate) use self::{
     task::{Attempt, Place, Surroundings, about},
 };
 use crate::{
+    blob::{Pages, is_plain},
     clock,
-    committer::{NewRunRow, answered},
+    committer::{Answer, NewRunRow, answered},
     compiled::Compiled,
     error::{Error, Result},
     executor::Executed,
@@ -90,6 +94,8 @@ pub(crate) struct Owner {
     /// on disk.
     suspect: bool,
     record: RunRecord,
+    /// Whether everything in the run is what users wrote: nothing lies elsewhere.
+    plain: bool,
     deadline: Option<Timestamp>,
     new: Option<Box<NewRunRow>>,
     about: Arc<Value>,
@@ -102,6 +108,8 @@ pub(crate) struct Owner {
     aborts: BTreeMap<StepIx, AbortHandle>,
     /// Runs that steps have called for, until they exist.
     calling: FuturesUnordered<BoxFuture<'static, Called>>,
+    /// The lists that its steps call for runs from, where they are too long to stand in a row.
+    pages: Arc<Pages>,
     /// Runs that have a message waiting once the draft is on disk.
     rings: Vec<RunId>,
     /// Whether the draft calls for a run that handles the failure of this one.
@@ -131,7 +139,9 @@ pub(crate) struct Owner {
 
 /// A commit under way.
 struct Commit {
-    answer: oneshot::Receiver<Result<()>>,
+    answer: Answer,
+    /// Puts away what is too large for a row, before the commit.
+    _putting_away: Option<AbortOnDropHandle<()>>,
     /// What may begin when it has succeeded.
     then: Vec<Begin>,
     /// Runs that have a message waiting when it has succeeded.
@@ -184,6 +194,7 @@ impl Owner {
         let mut owner = Self::new(shared, compiled, run, record, row.epoch(), deadline);
         owner.trigger = row.trigger_node.as_ref().and_then(|node| owner.compiled.graph.find(node));
         owner.new = Some(Box::new(row));
+        owner.plain &= origin.place.as_ref().is_none_or(Place::is_plain);
         owner.place = origin.place;
         if let Some(message) = origin.called_by {
             owner.draft.consume(message);
@@ -195,10 +206,11 @@ impl Owner {
 
     /// Takes over a run that was claimed. `lapses` of this worker's heartbeat were counted before it asked for the run.
     pub(crate) fn resume(shared: Arc<Shared>, loaded: Loaded, lapses: u64) -> Box<Self> {
-        let Loaded { row, compiled, run, open, place, .. } = loaded;
+        let Loaded { row, compiled, run, open, place, plain, .. } = loaded;
         let trigger = row.trigger_node.as_deref().and_then(|node| compiled.graph.find(&node.into()));
         let mut owner = Self::new(shared, compiled, run, row.record, row.epoch, row.deadline_at);
         owner.lapses = lapses;
+        owner.plain = plain;
         owner.line = row.limit.map(|limit| limit.key);
         owner.trigger = trigger;
         owner.place = place;
@@ -225,6 +237,7 @@ impl Owner {
             epoch,
             lapses: shared.lapses(),
             suspect: false,
+            plain: is_plain(&record.input),
             deadline,
             new: None,
             about: task::about(&record),
@@ -234,6 +247,7 @@ impl Owner {
             under_way: FuturesUnordered::new(),
             aborts: BTreeMap::new(),
             calling: FuturesUnordered::new(),
+            pages: Arc::default(),
             rings: Vec::new(),
             handler_called: false,
             place: None,

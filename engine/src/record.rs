@@ -109,7 +109,9 @@ impl AttemptRecord {
         if awaiting["kind"] != "children" {
             return Some(awaiting.clone());
         }
-        let mut shown = json!({ "kind": "children", "total": awaiting["items"].as_array().map_or(0, Vec::len) });
+        let here = awaiting["items"].as_array().map_or(0, |items| items.len() as u64);
+        let paged = awaiting["pages"].as_array().into_iter().flatten().filter_map(|page| page["count"].as_u64());
+        let mut shown = json!({ "kind": "children", "total": paged.fold(here, u64::saturating_add) });
         for field in ["source", "max_parallel", "on_item_error"] {
             shown[field] = awaiting[field].clone();
         }

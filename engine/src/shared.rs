@@ -10,10 +10,12 @@ use std::{
 };
 
 use flowforge_core::{Catalog, RunId, WorkerId, node::Evaluate, template::Secrets};
+use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
+    blob::Blobs,
     clock::{self, Clock},
     committer::Committer,
     compiled::Versions,
@@ -39,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) hints: Arc<Hints>,
     pub(crate) queue: Queue,
     pub(crate) executor: Executor,
+    pub(crate) blobs: Blobs,
     pub(crate) clock: Clock,
     pub(crate) config: EngineConfig,
     pub(crate) worker: WorkerId,
@@ -72,8 +75,10 @@ impl Shared {
         let room = Arc::new(Semaphore::new(config.max_runs));
         Ok(Self {
             committer: Committer::start(store.location(), hints.clone()).await?,
+        let blobs = Blobs::open(&config.blobs)?;
             versions: Versions::new(catalog.clone(), trust),
-            executor: Executor { evaluate, secrets, clock: clock.clone() },
+            executor: Executor { evaluate, secrets, blobs: blobs.clone(), clock: clock.clone() },
+            blobs,
             store,
             catalog,
             hints,
@@ -255,4 +260,11 @@ impl Drop for LiveStep {
 /// What a panic elsewhere left behind is still a whole map.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does it on a task of its own, which is stopped when the answer is not wanted any more; no answer when it stopped on a fault.
+/// What waits for the database must not be polled by the owner itself: it may wait in line behind the owner, which then waits for it.
+pub(crate) fn on_its_own<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> BoxFuture<'static, Option<T>> {
+    let task = AbortOnDropHandle::new(tokio::spawn(work));
+    async move { task.await.ok() }.boxed()
 }

@@ -18,7 +18,7 @@ use crate::{
     compiled::Compiled,
     engine::Dedupe,
     error::{Error, Result},
-    executor::{json_text, storable},
+    executor::json_text,
     owner::{self, Origin, Owner, Place, Waiting},
     queue::{self, Hint},
     record::{Parent, RunRecord},
@@ -52,14 +52,14 @@ pub(crate) struct Accept {
 }
 
 impl Accept {
-    /// A run that nobody but its caller has called for.
-    pub(crate) fn new(workspace: WorkspaceId, compiled: Arc<Compiled>, input: Value, trigger: &'static str) -> Self {
+    /// A run that nobody but its caller has called for. The input is given as it is kept.
+    pub(crate) fn new(workspace: WorkspaceId, compiled: Arc<Compiled>, input: Arc<Value>, trigger: &'static str) -> Self {
         Self {
             id: RunId::new(clock::new_uuid()),
             workspace,
             trigger_step: compiled.graph.manual_trigger(),
             compiled,
-            input: Arc::new(storable(input)),
+            input,
             trigger,
             dedupe: None,
             priority: None,

@@ -15,6 +15,7 @@ pub mod leases;
 mod limits;
 pub mod logs;
 mod page;
+mod retention;
 pub mod runs;
 pub mod steps;
 pub(crate) mod why;

@@ -14,6 +14,7 @@ use crate::{
     failpoint::{Point, reached},
     owner::{self, Ended, Loaded, Owner},
     queue::{Bell, Hint, Limits, Priority, Receivers},
+    retention,
     shared::{Live, Shared},
     store::{inbox::Message, runs::RunRow},
     sweeper,
@@ -40,7 +41,7 @@ impl Worker {
         let limits = Limits { runs: shared.config.max_runs, steps: shared.config.lane_slots };
         let handle = move |hint| self.clone().take_up(hint);
         let queue = crate::queue::work(receivers, limits, shared.leaving.clone(), handle).boxed();
-        tokio::join!(queue, beat(&shared), sweeper::sweep(&shared));
+        tokio::join!(queue, beat(&shared), sweeper::sweep(&shared), retention::keep_up(&shared).boxed());
     }
 
     /// Begins nothing more.
@@ -121,6 +122,7 @@ async fn drive(shared: &Arc<Shared>, live: Live, mut next: Option<(Box<Owner>, u
         let epoch = owner.epoch();
         line = owner.line().map(ToOwned::to_owned);
         drop(owner);
+        eprintln!("DBG {run} epoch {epoch} crashes {crashes} ended {:?}", ended.as_ref().ok());
         parked = matches!(ended, Ok(Ended::Parked));
         next = match ended {
             Ok(Ended::Over | Ended::Gone | Ended::Parked) => None,

@@ -69,7 +69,7 @@ impl Node for Map {
             return Err(invalid(format!("`max_parallel` must be 1 to {MOST_PARALLEL}, not {max_parallel}")));
         }
         let (items, on_item_error) = (items(params.items)?, params.on_item_error);
-        let children = Children { items, source, max_parallel, on_item_error, single: false, outer: None };
+        let children = Children { items, source, max_parallel, on_item_error, single: false, pages: Vec::new(), outer: None };
         Ok(Outcome::Await(Await { what: Awaiting::Children(children), until: None }))
     }
 
@@ -122,6 +122,7 @@ mod tests {
             max_parallel: 10,
             on_item_error: OnItemError::Fail,
             single: false,
+            pages: Vec::new(),
             outer: None,
         };
         check(json!({"items": [1, {"a": 2}], "body": body()}), usual.clone()).await;

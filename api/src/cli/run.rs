@@ -51,7 +51,7 @@ pub(super) async fn run(ask: Run) -> Result<ExitCode, Failure> {
     let file = WorkflowFile::parse(&place, &text)?;
     let folder = Folder::open(ask.data_dir)?;
     let _lock = DataLock::claim(folder.path())?;
-    let data = Data { data_dir: folder.path().to_owned(), database_url: None };
+    let data = Data { data_dir: folder.path().to_owned(), ..Data::default() };
     let engine = app::open_engine(app::open_store(&data).await?, &data, &ask.work, true, QueueConfig::Memory).await?;
     let problems = graph::problems_of(engine.catalog(), &file.graph);
     if !problems.is_empty() {

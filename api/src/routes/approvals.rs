@@ -5,6 +5,7 @@ use flowforge_core::{NodeId, RunId, Timestamp, awaiting::Verdict};
 use flowforge_engine::{
     Asked, AttemptRecord, NewDecision, PageRequest,
     store::steps::{WaitingApproval, WaitingPlace},
+    unmarked,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -150,7 +151,7 @@ fn shown(waiting: &WaitingApproval) -> Option<Approval> {
         attempt: attempt.attempt,
         workflow_id: workflow.to_string(),
         title: approval.title,
-        details: approval.details,
+        details: unmarked(approval.details),
         approvers: approval.approvers,
         digest,
         requested_at: iso(attempt.started_at.unwrap_or_default()),

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flowforge_core::{NodeId, Priority, RunId, WorkflowId, event::RunError as Cause};
-use flowforge_engine::{Dedupe, NewRun, Parent, RunRecord, Started, store::runs::RunFilter};
+use flowforge_engine::{Dedupe, NewRun, Parent, RunRecord, Started, shown, store::runs::RunFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -284,7 +284,8 @@ pub(crate) async fn with_name(app: &App, record: RunRecord) -> Result<Json<Run>>
 
 fn run(record: RunRecord, workflow_name: Arc<str>) -> Run {
     let summary = summary(&record, workflow_name);
-    Run { summary, input: record.input, output: record.output, response: record.response }
+    let (input, output, response) = (shown(record.input), record.output.map(shown), record.response.map(shown));
+    Run { summary, input, output, response }
 }
 
 fn summary(record: &RunRecord, workflow_name: Arc<str>) -> RunSummary {

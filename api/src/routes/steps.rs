@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use flowforge_core::{NodeId, RunId, node::NodeError};
-use flowforge_engine::{AttemptRecord, LogRecord, store::runs::ChildCount};
+use flowforge_engine::{AttemptRecord, LogRecord, store::runs::ChildCount, unmarked};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -148,8 +148,8 @@ fn step(record: AttemptRecord, counts: &Counts) -> Step {
         attempt: record.attempt,
         retry_count: record.attempt.saturating_sub(1),
         status: record.status.as_str(),
-        input: record.input,
-        output: record.output,
+        input: record.input.map(unmarked),
+        output: record.output.map(unmarked),
         error: record.error.map(step_error),
         port: record.port,
         started_at: record.started_at.map(iso),
@@ -163,7 +163,7 @@ fn step(record: AttemptRecord, counts: &Counts) -> Step {
 type Counts = BTreeMap<(NodeId, u32), ChildCount>;
 
 fn awaiting(record: &AttemptRecord, counts: &Counts) -> Option<Value> {
-    let mut shown = record.awaiting_shown()?;
+    let mut shown = unmarked(record.awaiting_shown()?);
     if shown["kind"] == "children" {
         let ChildCount { open, ended } = counts.get(&(record.node.clone(), record.attempt)).copied().unwrap_or_default();
         shown["open"] = open.into();
@@ -173,7 +173,7 @@ fn awaiting(record: &AttemptRecord, counts: &Counts) -> Option<Value> {
 }
 
 fn step_error(error: NodeError) -> StepError {
-    StepError { code: error.code.into_owned(), message: error.message, retryable: error.retryable, details: error.details }
+    StepError { code: error.code.into_owned(), message: error.message, retryable: error.retryable, details: unmarked(error.details) }
 }
 
 fn log_line(record: LogRecord) -> LogLine {

@@ -61,6 +61,9 @@ impl Verdict {
 pub struct Children {
     /// What each is given. The list is frozen here: it is never computed again.
     pub items: Vec<Value>,
+    /// What comes after `items` where the list is too long to stand here; filled in by the engine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<Page>,
     /// What they execute.
     pub source: ChildSource,
     /// How many are open at once, at least 1.
@@ -78,8 +81,18 @@ pub struct Children {
 impl Children {
     /// How many there are.
     pub fn total(&self) -> u32 {
-        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
+        let here = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        self.pages.iter().fold(here, |total, page| total.saturating_add(page.count))
     }
+}
+
+/// A part of a list that is kept elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// How many items it holds.
+    pub count: u32,
+    /// Where it is, in words that only the engine understands.
+    pub kept: Value,
 }
 
 /// What runs of children execute.

@@ -214,6 +214,7 @@ fn awaiting(step: u32, kind: usize) -> Await {
             max_parallel: step % 3,
             on_item_error: if step.is_multiple_of(2) { OnItemError::Fail } else { OnItemError::Collect },
             single: false,
+            pages: Vec::new(),
             outer: None,
         }),
     };

@@ -82,7 +82,7 @@ impl Engine {
     pub async fn rerun(&self, new: Rerun) -> Result<Started> {
         let Prepared { record, compiled, trigger, plan } = self.prepare_rerun(&new).await?;
         let word = TRIGGERS.iter().find(|word| **word == record.trigger).copied().unwrap_or("api");
-        let input = new.input.unwrap_or_else(|| (*record.input).clone());
+        let input = new.input.map_or_else(|| record.input.clone(), |input| Arc::new(storable(input)));
         let (origin, priority) = (Some(record.id), Some(record.priority));
         let accept = Accept { trigger_step: trigger, ..Accept::new(new.workspace, compiled, input, word) };
         self.accept(Accept { origin, priority, kept: plan.kept, dedupe: new.dedupe, ..accept }).await

@@ -1,10 +1,10 @@
 //! What both databases can keep, and give back. PostgreSQL's JSON has no place for U+0000, so it is written out as the six characters
-//! `\u0000`, on SQLite as well, so that both tell the same.
+//! `\u0000`, on SQLite as well, so that both tell the same. A key that looks like the mark of a reference is kept as another one.
 
 use serde_json::Value;
 
-/// The largest value, as JSON, in bytes.
-pub(super) const LARGEST: usize = 8 * 1024 * 1024;
+use crate::blob::{INLINE, is_mark, marked};
+
 /// The deepest nesting of a value. What is read back may have 127 levels, a few of which are the record's own.
 pub(super) const DEEPEST: usize = 100;
 
@@ -18,7 +18,7 @@ pub(super) fn is_unstorable(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains(NUL),
         Value::Array(items) => items.iter().any(is_unstorable),
-        Value::Object(fields) => fields.iter().any(|(key, field)| key.contains(NUL) || is_unstorable(field)),
+        Value::Object(fields) => fields.iter().any(|(key, field)| key.contains(NUL) || is_mark(key) || is_unstorable(field)),
         _ => false,
     }
 }
@@ -31,7 +31,7 @@ pub(crate) fn storable(value: Value) -> Value {
     match value {
         Value::String(string) => Value::String(text(&string)),
         Value::Array(items) => items.into_iter().map(storable).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(key, field)| (text(&key), storable(field))).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(key, field)| (marked(text(&key)), storable(field))).collect(),
         other => other,
     }
 }
@@ -46,22 +46,17 @@ pub(crate) fn text(text: &str) -> String {
     text.replace(NUL, WRITTEN)
 }
 
-/// Whether a value is nested too deeply to be read back.
-pub(super) fn is_too_deep(value: &Value) -> bool {
-    size(value, DEEPEST).is_none()
-}
-
 /// What is recorded for those who look at it and for nothing else: what is too large or too deep is left out.
 pub(super) fn noted(value: Value) -> Value {
     match size(&value, DEEPEST) {
-        Some(bytes) if bytes <= LARGEST => storable(value),
+        Some(bytes) if bytes <= INLINE => storable(value),
         Some(bytes) => Value::String(format!("(not recorded: about {bytes} bytes)")),
         None => Value::String(format!("(not recorded: nested more than {DEEPEST} levels deep)")),
     }
 }
 
 /// About how many bytes a value has as JSON; nothing when it has more levels than these.
-fn size(value: &Value, levels: usize) -> Option<usize> {
+pub(super) fn size(value: &Value, levels: usize) -> Option<usize> {
     let below = || levels.checked_sub(1);
     match value {
         Value::String(text) => Some(text.len() + 2),

@@ -3,36 +3,37 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use flowforge_core::{
-    Awaiting, Input, NodeId, RunId, RunStatus, StepIx, StepState,
-    awaiting::{ChildSource, Children, OnItemError, Outer},
+    Awaiting, Input, NodeId, RunId, StepIx, StepState, WorkspaceId,
+    awaiting::{ChildSource, Children, Outer},
     graph::OuterReads,
     node::{Await, NodeError, Outcome},
 };
 use futures::{FutureExt, future::BoxFuture};
-use serde_json::{Value, json};
-use tokio_util::task::AbortOnDropHandle;
+use serde_json::Value;
 
-use super::{Owner, Place};
+use super::{Ended, Owner, Place, gather::Gathering};
 use crate::{
+    blob::{Origin, Pages},
     error::{Error, Result},
     executor::{self, Executed},
     failpoint::{Point, reached},
     record::{Parent, RunRecord, child_id},
-    shared::Shared,
+    shared::{Shared, on_its_own},
     start::{self, Accept, DEEPEST},
-    store::{inbox::Message, runs::ChildResult},
+    store::inbox::Message,
 };
 
 /// The wait before a child is called for again that the database did not take; it doubles up to the longest.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The longest such wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A child that was called for, or why it cannot be.
 pub(super) struct Called {
     pub(super) step: StepIx,
     pub(super) attempt: u32,
-    pub(super) result: Result<(), NodeError>,
+    /// Whether it was called for: not when the run may be another worker's.
+    pub(super) result: Result<bool, NodeError>,
 }
 
 impl Owner {
@@ -76,7 +77,7 @@ impl Owner {
 
     fn child_call(&self, step: StepIx, attempt: u32, index: u32, children: &Children) -> BoxFuture<'static, Called> {
         let parent = self.parent(step, attempt, index);
-        let item = children.items.get(index as usize).cloned().unwrap_or_default();
+        let item = self.item(children, index);
         let (shared, lapses, record) = (self.shared.clone(), self.lapses, self.record.clone());
         let body = match &children.source {
             ChildSource::Body => self.compiled.within(&parent.node).map(Arc::new),
@@ -91,10 +92,28 @@ impl Owner {
         call.map(move |result| Called { step, attempt, result: result.unwrap_or_else(|| Err(broken())) }).boxed()
     }
 
+    fn item(&self, children: &Children, index: u32) -> Item {
+        let mut at = index as usize;
+        if let Some(item) = children.items.get(at) {
+            return Item::Here(item.clone());
+        }
+        at -= children.items.len();
+        for page in &children.pages {
+            match at.checked_sub(page.count as usize) {
+                None => return Item::Paged { pages: self.pages.clone(), page: page.kept.clone(), at },
+                Some(rest) => at = rest,
+            }
+        }
+        Item::Here(Value::Null)
+    }
+
     /// What came of calling for a child.
     pub(super) fn called(&mut self, called: Called) {
-        if let Err(error) = called.result {
-            self.apply(Input::Report { step: called.step, attempt: called.attempt, result: Err(error) }, None);
+        match called.result {
+            Ok(true) => {}
+            // Nobody may have taken the run over: whoever claims it next calls for what has no row.
+            Ok(false) => self.over = Some(Ended::Lost),
+            Err(error) => self.apply(Input::Report { step: called.step, attempt: called.attempt, result: Err(error) }, None),
         }
     }
 
@@ -111,33 +130,46 @@ impl Owner {
 
     /// Gathers what the children of an attempt have come to, instead of calling its node.
     pub(super) fn gather(&self, step: StepIx, attempt: u32, children: &Children) -> BoxFuture<'static, Option<Executed>> {
-        let (shared, run, node) = (self.shared.clone(), self.id, self.compiled.graph.step(step).id.clone());
-        let (policy, single, total) = (children.on_item_error, children.single, children.items.len());
+        let (shared, node) = (self.shared.clone(), self.compiled.graph.step(step).id.clone());
+        let origin = Origin { workspace: self.record.workspace, run: self.id, node, attempt };
+        let (policy, single, total) = (children.on_item_error, children.single, children.total());
         on_its_own(async move {
             reached(Point::Gather);
             let started_at = shared.clock.now();
-            let results = results(&shared, run, &node, attempt).await;
-            let result = gathered(results, policy, single, total);
+            let result = Gathering { origin, policy, single, total }.gather(&shared).await;
             executor::finished(step, attempt, started_at, shared.clock.now(), result)
         })
     }
-}
-
-/// Does it on a task of its own, which is stopped when the answer is not wanted any more; no answer when it stopped on a fault.
-/// What waits for the database must not be polled by the owner itself: it may wait in line behind the owner, which then waits for it.
-fn on_its_own<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> BoxFuture<'static, Option<T>> {
-    let task = AbortOnDropHandle::new(tokio::spawn(work));
-    async move { task.await.ok() }.boxed()
 }
 
 fn broken() -> NodeError {
     NodeError::fatal("CALL_BROKEN", "calling for a run stopped on a fault in FlowForge itself")
 }
 
+/// What a child is given, as it is kept.
+enum Item {
+    Here(Value),
+    /// So far down a page of a list.
+    Paged {
+        pages: Arc<Pages>,
+        page: Value,
+        at: usize,
+    },
+}
+
+impl Item {
+    async fn read(&self, shared: &Shared, workspace: WorkspaceId) -> Result<Value, NodeError> {
+        match self {
+            Self::Here(item) => Ok(item.clone()),
+            Self::Paged { pages, page, at } => pages.item(&shared.blobs, workspace, page, *at).await,
+        }
+    }
+}
+
 /// A run to be called for.
 struct Child {
     parent: Parent,
-    item: Value,
+    item: Item,
     body: Option<Arc<crate::compiled::Compiled>>,
     source: ChildSource,
     place: Option<Place>,
@@ -146,20 +178,20 @@ struct Child {
 
 impl Child {
     /// Calls until it is known that the run exists, or that it cannot.
-    async fn call(self, shared: &Arc<Shared>, record: &RunRecord, lapses: u64) -> Result<(), NodeError> {
+    async fn call(self, shared: &Arc<Shared>, record: &RunRecord, lapses: u64) -> Result<bool, NodeError> {
         if record.depth >= DEEPEST {
             let message = format!("runs may stand at most {DEEPEST} deep below each other; does the workflow call itself?");
             return Err(NodeError::fatal("CALL_TOO_DEEP", message));
         }
+        let item = Arc::new(self.item.read(shared, record.workspace).await?);
         let mut wait = FIRST_WAIT;
         loop {
-            // The run may be another worker's by now: that one calls.
             if !shared.is_trusted_since(lapses) {
-                return Ok(());
+                return Ok(false);
             }
-            match self.try_call(shared, record).await {
+            match self.try_call(shared, record, item.clone()).await {
                 // Fenced: it was called for before.
-                Ok(()) | Err(Error::Fenced) => return Ok(()),
+                Ok(()) | Err(Error::Fenced) => return Ok(true),
                 Err(fault @ (Error::NotFound(_) | Error::Invalid(_) | Error::Conflict { .. } | Error::BadInput(_))) => {
                     return Err(refused(&self.source, &fault));
                 }
@@ -172,7 +204,7 @@ impl Child {
         }
     }
 
-    async fn try_call(&self, shared: &Arc<Shared>, record: &RunRecord) -> Result<()> {
+    async fn try_call(&self, shared: &Arc<Shared>, record: &RunRecord, item: Arc<Value>) -> Result<()> {
         let compiled = match (&self.body, &self.source) {
             (Some(body), _) => body.clone(),
             (None, ChildSource::Workflow { workflow, version }) => {
@@ -182,7 +214,7 @@ impl Child {
         };
         let parent = Some((self.parent.clone(), self.place.clone()));
         let (id, priority, depth) = (child_id(&self.parent), Some(record.priority), record.depth + 1);
-        let new = Accept::new(record.workspace, compiled, self.item.clone(), "step");
+        let new = Accept::new(record.workspace, compiled, item, "step");
         reached(Point::Call);
         start::accept(shared, Accept { id, parent, priority, depth, here: self.here, ..new }).await?;
         reached(Point::Called);
@@ -203,50 +235,4 @@ fn refused(source: &ChildSource, fault: &Error) -> NodeError {
             NodeError::fatal("CALL_REFUSED", format!("the graph in the step cannot be started: {fault}"))
         }
     }
-}
-
-/// Reads until the database answers: what was reached must not be lost to a moment's fault.
-async fn results(shared: &Shared, run: RunId, node: &NodeId, attempt: u32) -> Vec<ChildResult> {
-    let mut wait = FIRST_WAIT;
-    loop {
-        match shared.store.child_results(run, node, attempt).await {
-            Ok(results) => return results,
-            Err(fault) => tracing::warn!(%run, %node, %fault, "what the children have come to could not be read; trying again"),
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
-    }
-}
-
-/// The outputs in the order of the items, as the policy wants failures to be told.
-fn gathered(results: Vec<ChildResult>, policy: OnItemError, single: bool, total: usize) -> Result<Outcome, NodeError> {
-    let failed = results.iter().find(|child| child.status != RunStatus::Completed);
-    if let Some(child) = failed.filter(|_| policy == OnItemError::Fail) {
-        return Err(failure(child, single));
-    }
-    let mut outputs = vec![Value::Null; total];
-    for child in results {
-        let value = match (child.status, policy) {
-            (RunStatus::Completed, _) => child.output.unwrap_or_default(),
-            (_, OnItemError::Collect) => json!({ "error": child.error, "status": child.status, "run_id": child.id }),
-            _ => Value::Null,
-        };
-        if let Some(place) = outputs.get_mut(child.index as usize) {
-            *place = value;
-        }
-    }
-    let value = if single { outputs.pop().unwrap_or_default() } else { Value::Array(outputs) };
-    Ok(Outcome::done(value))
-}
-
-fn failure(child: &ChildResult, single: bool) -> NodeError {
-    let ChildResult { id, index, status, error, .. } = child;
-    let because = error.as_ref().and_then(|error| Some(format!(": {}", error["message"].as_str()?))).unwrap_or_default();
-    let details = json!({ "run_id": id, "index": index, "status": status, "error": error });
-    let (code, message) = if single {
-        ("CALL_FAILED", format!("the run {id} that was called ended as {status}{because}"))
-    } else {
-        ("MAP_ITEM_FAILED", format!("the run {id} of item {index} ended as {status}{because}"))
-    };
-    NodeError::retry(code, message).with_details(details)
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Place;
 use crate::{
+    blob::is_plain,
     compiled::Compiled,
     error::{Error, Result},
     record::AttemptRecord,
@@ -25,6 +26,8 @@ pub(crate) struct Loaded {
     /// Steps that have completed and whose output is not stored any more.
     pub(crate) lost: Vec<StepIx>,
     pub(crate) place: Option<Place>,
+    /// Whether everything in the run is what users wrote: nothing lies elsewhere.
+    pub(crate) plain: bool,
 }
 
 impl Loaded {
@@ -40,6 +43,7 @@ impl Loaded {
             facts.extend(children_facts(&compiled.graph, &attempts, &shared.store.children(id).await?));
         }
         let place = Place::read(shared, &row).await?;
+        let plain = holds_plain(&row, &attempts) && place.as_ref().is_none_or(Place::is_plain);
         let run =
             Run::replay(compiled.graph.clone(), seed(id), &facts).map_err(|fault| broken("started_seq", fault.to_string()))?;
         let open = attempts
@@ -49,8 +53,16 @@ impl Loaded {
         let open = open.collect();
         let is_lost = |attempt: &&AttemptRecord| attempt.status == StepStatus::Completed && attempt.output.is_none();
         let lost = attempts.iter().filter(is_lost).filter_map(|attempt| compiled.graph.find(&attempt.node)).collect();
-        Ok(Self { row, compiled, run, open, lost, place })
+        Ok(Self { row, compiled, run, open, lost, place, plain })
     }
+}
+
+/// Whether what steps may be given stands in the rows, as users wrote it.
+fn holds_plain(row: &RunRow, attempts: &[AttemptRecord]) -> bool {
+    let of_attempt = |attempt: &AttemptRecord| {
+        attempt.output.as_ref().is_none_or(is_plain) && attempt.error.as_ref().is_none_or(|error| is_plain(&error.details))
+    };
+    is_plain(&row.record.input) && row.signals.iter().all(|kept| is_plain(&kept.payload)) && attempts.iter().all(of_attempt)
 }
 
 /// What decides the jitter of a run's retries.

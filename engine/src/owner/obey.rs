@@ -19,6 +19,7 @@ use super::{
     task::{Attempt, Surroundings},
 };
 use crate::{
+    blob::is_plain,
     clock,
     committer::Dispatch,
     compiled::Compiled,
@@ -81,6 +82,11 @@ impl Owner {
             self.obey(command, false);
         }
     }
+        self.plain &= match fact {
+            Event::StepCompleted { output, .. } | Event::StepKept { output, .. } => is_plain(output),
+            Event::StepFailed { error, .. } => is_plain(&error.details),
+            _ => true,
+        };
 
     /// Keeps the record that is handed to those who wait for the run, and tells other runs what they have to know.
     fn note(&mut self, fact: &Event, now: Timestamp) {
@@ -194,7 +200,7 @@ impl Owner {
         let log = Arc::new(StepLog::new(self.log.clone(), step, attempt));
         let secrets = &self.shared.executor.secrets;
         let (run, compiled, record, about) = (&self.run, &self.compiled, &self.record, &self.about);
-        let surroundings = Surroundings { run, compiled, record, about, secrets, place: self.place.as_ref() };
+        let surroundings = Surroundings { run, compiled, record, about, secrets, place: self.place.as_ref(), plain: self.plain };
         let task = surroundings.task(Attempt { step, attempt, woken }, log);
         let (shared, permits) = (self.shared.clone(), self.effects.clone());
         let (pure, lapses) = (self.compiled.graph.step(step).is_pure(), self.lapses);

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    blob::is_plain,
     compiled::Compiled,
     error::{Error, Result},
     executor::Task,
@@ -40,11 +41,16 @@ impl Place {
     /// Reads what the parent had frozen; nothing for a run that executes a whole version.
     pub(crate) async fn read(shared: &Shared, row: &RunRow) -> Result<Option<Self>> {
         let (Some(_), Some(parent)) = (&row.body, &row.record.parent) else { return Ok(None) };
-        let awaiting = shared.store.awaiting(parent.run, &parent.node, parent.attempt).await?.unwrap_or_default();
-        let outer = awaiting.get("outer").map(Outer::deserialize).transpose();
+        let outer = shared.store.outer(parent.run, &parent.node, parent.attempt).await?;
+        let outer = outer.map(Outer::deserialize).transpose();
         let outer =
             outer.map_err(|fault| Error::Inconsistent { table: "step_runs", column: "awaiting", fault: fault.to_string() })?;
         Ok(Some(Self { index: parent.index, outer: Arc::new(outer.unwrap_or_default()) }))
+    }
+
+    /// Whether everything in it is what users wrote: nothing lies elsewhere.
+    pub(crate) fn is_plain(&self) -> bool {
+        is_plain(&self.outer.trigger) && self.outer.steps.values().all(|value| is_plain(value))
     }
 }
 
@@ -57,6 +63,8 @@ pub(crate) struct Surroundings<'r> {
     pub(crate) about: &'r Arc<Value>,
     pub(crate) secrets: &'r Arc<dyn Secrets>,
     pub(crate) place: Option<&'r Place>,
+    /// Whether everything in the run is what users wrote: nothing lies elsewhere.
+    pub(crate) plain: bool,
 }
 
 /// What expressions see as `run`.
@@ -82,6 +90,8 @@ impl Surroundings<'_> {
             woken: attempt.woken,
             input: self.run.input(attempt.step).unwrap_or_else(|| self.record.input.clone()),
             scope: Arc::new(self.scope(&spec.reads)),
+            plain: self.plain,
+            kept_input: None,
             log,
         }
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use flowforge_core::RunStatus;
 
-use super::{Commit, Ended, LARGE_DRAFT, Owner, PARK_AFTER};
+use super::{Commit, Ended, LARGE_DRAFT, Owner, PARK_AFTER, heavy::is_heavy};
 use crate::{clock, committer::Guard};
 
 impl Owner {
@@ -32,12 +32,20 @@ impl Owner {
         let is_news = self.run.status().is_terminal() || self.record.response.is_some();
         let told = (is_news && self.ended.is_some()).then(|| Box::new(self.record.clone()));
         let delta = self.draft.take(self.id, guard);
-        let answer = self.shared.committer.submit(delta).await;
+        let (answer, putting_away) = if is_heavy(&delta) {
+            let (answer, task) = self.submit_heavy(delta);
+            (answer, Some(task))
+        } else {
+            (self.shared.committer.submit(delta).await, None)
+        };
+        // Whoever waits for it is to be told what stands in the row.
+        let told = told.filter(|_| putting_away.is_none() || self.ended.take().is_none());
         if !self.draft.has_unwritten() {
             self.show_at = None;
         }
         self.commit = Some(Commit {
             answer,
+            _putting_away: putting_away,
             then: std::mem::take(&mut self.after_draft),
             rings: std::mem::take(&mut self.rings),
             calls_handler: std::mem::take(&mut self.handler_called),

@@ -176,10 +176,14 @@ impl Store {
         Ok(())
     }
 
-    /// Throws away what came to runs that had ended.
+    /// Throws away what came to runs that had ended, or, after a day, to none: a run may be told to stop before it exists.
     pub(crate) async fn forget_late_messages(&self) -> Result<()> {
-        let sql = "DELETE FROM run_inbox WHERE EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id AND finished_at IS NOT NULL)";
-        self.execute(sql.to_owned(), []).await?;
+        let a_day_ago = format!("{} - {}", self.now_sql(), 24 * 3_600 * 1_000);
+        let sql = format!(
+            "DELETE FROM run_inbox WHERE EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id AND finished_at IS NOT NULL) \
+             OR kind <> 'start' AND created_at < {a_day_ago} AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = run_id)"
+        );
+        self.execute(sql, []).await?;
         Ok(())
     }
 

@@ -84,6 +84,14 @@ pub(crate) struct ChildRow {
     pub(crate) status: RunStatus,
 }
 
+/// The children of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Children<'n> {
+    pub(crate) run: RunId,
+    pub(crate) node: &'n NodeId,
+    pub(crate) attempt: u32,
+}
+
 /// What a child of a step has come to.
 #[derive(Debug, Clone)]
 pub(crate) struct ChildResult {
@@ -227,14 +235,16 @@ impl Store {
         rows.into_iter().map(child).collect()
     }
 
-    /// What the children of an attempt have come to, in the order of their items.
-    pub(crate) async fn child_results(&self, run: RunId, node: &NodeId, attempt: u32) -> Result<Vec<ChildResult>> {
+    /// What the children of an attempt have come to, in the order of their items, after one of them.
+    pub(crate) async fn child_results(&self, of: Children<'_>, after: Option<u32>, limit: u64) -> Result<Vec<ChildResult>> {
         let select = run::Entity::find()
             .select_only()
             .columns([Column::Id, Column::ParentIndex, Column::Status, Column::Output, Column::Error])
-            .filter(Column::ParentRunId.eq(run.uuid()))
-            .filter(Column::ParentNode.eq(node.as_str()))
-            .filter(Column::ParentAttempt.eq(attempt.cast_signed()))
+            .filter(Column::ParentRunId.eq(of.run.uuid()))
+            .filter(Column::ParentNode.eq(of.node.as_str()))
+            .filter(Column::ParentAttempt.eq(of.attempt.cast_signed()))
+            .filter(Column::ParentIndex.gt(after.map_or(-1, u32::cast_signed)))
+            .limit(limit)
             .order_by_asc(Column::ParentIndex);
         type Tuple = (Uuid, i32, String, Option<Value>, Option<Value>);
         let rows: Vec<Tuple> = select.into_tuple().all(&self.write).await?;
@@ -252,8 +262,11 @@ impl Store {
         if let Some(workspace) = workspace {
             select = select.filter(Column::WorkspaceId.eq(workspace.uuid()));
         }
-        let row = select.one(&self.read).await?.ok_or(Error::NotFound("run"))?;
-        RunRow::try_from(row)
+        match (select.one(&self.read).await?, workspace) {
+            (Some(row), _) => RunRow::try_from(row),
+            (None, Some(workspace)) => Err(self.no_run(workspace, run).await?),
+            (None, None) => Err(Error::NotFound("run")),
+        }
     }
 }
 

@@ -103,11 +103,13 @@ impl Store {
         Ok(attempts)
     }
 
-    /// What an attempt waits for, or has waited for.
-    pub(crate) async fn awaiting(&self, run: RunId, node: &NodeId, attempt: u32) -> Result<Option<Value>> {
+    /// What the runs that were started for an attempt see of the graph around theirs.
+    pub(crate) async fn outer(&self, run: RunId, node: &NodeId, attempt: u32) -> Result<Option<Value>> {
+        // Beside it there may be a long list, which each of these runs would read.
+        let outer = Expr::cust("awaiting -> 'outer'");
         let select = step::Entity::find()
             .select_only()
-            .column(Column::Awaiting)
+            .expr_as(outer, "outer")
             .filter(Column::RunId.eq(run.uuid()))
             .filter(Column::NodeId.eq(node.as_str()))
             .filter(Column::Attempt.eq(attempt.cast_signed()));

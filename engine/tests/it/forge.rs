@@ -1,11 +1,11 @@
 //! A database, a workspace and engines that can be killed.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use flowforge_core::{RunId, RunStatus, WorkflowId, WorkspaceId, template::NoSecrets};
 use flowforge_engine::{
-    AttemptRecord, Dedupe, Engine, EngineConfig, FeedEvent, Location, NewRun, Result, RunRecord, Started, Store, clock,
-    store::workflows::NewVersion,
+    AttemptRecord, BlobConfig, Dedupe, Engine, EngineConfig, FeedEvent, Location, NewRun, Result, RunRecord, Started, Store,
+    clock, store::workflows::NewVersion,
 };
 use flowforge_migrations::{Migrator, MigratorTrait};
 use futures::StreamExt;
@@ -23,7 +23,7 @@ pub(crate) struct Forge {
     pub(crate) store: Store,
     pub(crate) workspace: WorkspaceId,
     pub(crate) world: World,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An engine in a runtime of its own, so that dropping the runtime is its sudden death.
@@ -86,7 +86,7 @@ impl Forge {
         let store = Store::connect(&location).await.unwrap();
         Migrator::up(store.connection(), None).await.unwrap();
         let workspace = WorkspaceId::new(clock::new_uuid());
-        Self { location, store, workspace, world: World::default(), _folder: folder }
+        Self { location, store, workspace, world: World::default(), folder }
     }
 
     /// Starts an engine.
@@ -94,11 +94,17 @@ impl Forge {
         self.process_with(config()).await
     }
 
+    /// Where large values lie.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.folder.path().join("blobs")
+    }
+
     pub(crate) async fn process_with(&self, config: EngineConfig) -> Process {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (location, world) = (self.location.clone(), self.world.clone());
+        let (location, world, folder) = (self.location.clone(), self.world.clone(), self.blobs());
         let open = runtime.spawn(async move {
             let store = Store::connect(&location).await?;
+            let config = EngineConfig { blobs: BlobConfig::Folder(folder), ..config };
             Engine::open(store, catalog(&world), Arc::new(NoScripts), Arc::new(NoSecrets), config).await
         });
         let engine = open.await.unwrap().unwrap();

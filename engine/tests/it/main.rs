@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at once")]
 
 mod audit;
+mod blobs;
 mod chaos;
 mod children;
 mod crash;

@@ -91,6 +91,7 @@ pub(crate) fn catalog(world: &World) -> Catalog {
         .with(Listen)
         .with(Ask)
         .with(Respond)
+        .with(Length)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -324,7 +325,8 @@ impl Node for Spawn {
         let SpawnParams { items, workflow, max_parallel, on_item_error, single, .. } = params;
         let source = workflow.map_or(ChildSource::Body, |workflow| ChildSource::Workflow { workflow, version: None });
         let max_parallel = max_parallel.unwrap_or(10);
-        let what = Awaiting::Children(Children { items, source, max_parallel, on_item_error, single, outer: None });
+        let what =
+            Awaiting::Children(Children { items, source, max_parallel, on_item_error, single, pages: Vec::new(), outer: None });
         Ok(Outcome::Await(Await { what, until: None }))
     }
 }
@@ -383,6 +385,18 @@ impl Node for Respond {
 
     async fn run(&self, params: SetParams, _cx: &Context) -> Result<Outcome, NodeError> {
         Ok(Outcome::done(json!({ "status": 200, "headers": {}, "body": params.value })))
+    }
+}
+
+/// How many bytes its input has.
+struct Length;
+
+impl Node for Length {
+    const SPEC: NodeSpec = NodeSpec { kind: "length", pure: true, ..NodeSpec::BASE };
+    type Params = Nothing;
+
+    async fn run(&self, _params: Nothing, cx: &Context) -> Result<Outcome, NodeError> {
+        Ok(Outcome::done(cx.input.to_string().len()))
     }
 }
 

@@ -61,6 +61,7 @@ fn awaiting(node: usize, awaits: &Awaits) -> Option<Awaiting> {
             max_parallel: *max_parallel,
             on_item_error: *policy,
             single: false,
+            pages: Vec::new(),
             outer: None,
         })),
     }
