@@ -11,6 +11,7 @@ mod m20261120_001_create_accounts;
 mod m20261120_002_create_workflows;
 mod m20261120_003_create_runs;
 mod m20261120_004_extend_runs;
+mod m20261120_005_index_approvals;
 
 /// All changes, in the order in which they are applied.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_002_create_workflows::Migration),
             Box::new(m20261120_003_create_runs::Migration),
             Box::new(m20261120_004_extend_runs::Migration),
+            Box::new(m20261120_005_index_approvals::Migration),
         ]
     }
 }
