@@ -148,36 +148,12 @@ impl Ev {
     }
 }
 
-/// An event and when it happens; events of one moment happen in the order in which they were made.
-struct Due {
-    at: u64,
-    number: u64,
-    event: Ev,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
 pub(crate) struct World {
     pub(crate) now: u64,
-    due: BinaryHeap<Reverse<Due>>,
+    /// When, which event made, and where it is kept; events of one moment happen in the order in which they were made.
+    due: BinaryHeap<Reverse<(u64, u64, u32)>>,
+    events: Vec<Option<Ev>>,
+    free: Vec<u32>,
     numbers: u64,
     pub(crate) rng: Rng,
     pub(crate) swarm: Swarm,
@@ -239,6 +215,8 @@ impl World {
         Self {
             now: 0,
             due: BinaryHeap::with_capacity(64),
+            events: Vec::with_capacity(64),
+            free: Vec::new(),
             numbers: 0,
             rng,
             swarm,
@@ -264,28 +242,33 @@ impl World {
     }
 
     fn turn(&mut self) {
-        let Some(Reverse(Due { at, number, event })) = self.due.pop() else {
+        let Some(Reverse((at, number, place))) = self.due.pop() else {
             return self.check(crate::ghost::broken("D12", "nothing is left to happen"));
         };
+        let Some(event) = self.events[place as usize].take() else { return };
         self.now = self.now.max(at);
         self.cover.events += 1;
         self.mark(self.now ^ event.kind() << 56);
         if let Some(at) = event.at() {
             let process = &self.processes[at.worker];
+            if process.boot == at.boot && process.paused_until > self.now {
+                // The order in which things happened to it stays as it was.
+                self.due.push(Reverse((process.paused_until, number, place)));
+                self.events[place as usize] = Some(event);
+                return;
+            }
+            self.free.push(place);
             if process.boot != at.boot {
                 if matches!(&event, Ev::Answer(_, answer) if matches!(**answer, Answer::Commit(_))) {
                     self.cover.sometimes(Rare::DiedAfterCommit);
                 }
                 return;
             }
-            if process.paused_until > self.now {
-                let until = process.paused_until;
-                // The order in which things happened to it stays as it was.
-                return self.due.push(Reverse(Due { at: until, number, event }));
-            }
             if self.strikes(at) {
                 return;
             }
+        } else {
+            self.free.push(place);
         }
         self.happen(event);
         if self.now > self.swarm.heal_at + PATIENCE || self.cover.events > RUNAWAY {
@@ -379,7 +362,12 @@ impl World {
 
     pub(crate) fn later(&mut self, wait: u64, event: Ev) {
         self.numbers += 1;
-        self.due.push(Reverse(Due { at: self.now + wait, number: self.numbers, event }));
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() as u32 - 1
+        });
+        self.events[place as usize] = Some(event);
+        self.due.push(Reverse((self.now + wait, self.numbers, place)));
     }
 
     /// Adds to the trace.
