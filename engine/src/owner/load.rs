@@ -89,9 +89,11 @@ pub(crate) fn facts(graph: &Graph, row: &RunRow, attempts: &[AttemptRecord]) -> 
         facts.push((seq, Event::RunFinished { status: row.record.status, output, error: row.record.error.clone() }));
     }
     facts.sort_by_key(|(seq, _)| *seq);
-    // What the row says without a number: it holds now, whenever it came about.
-    let signals = row.signals.iter().map(|kept| Event::SignalKept { name: kept.name.clone(), payload: kept.payload.clone() });
-    let paused = row.record.paused_at.map(|_| Event::RunPaused);
+    // What the row says without a number: it holds now, whenever it came about, and of a run that has ended no more.
+    let is_open = row.finished_seq.is_none();
+    let signals = row.signals.iter().filter(|_| is_open);
+    let signals = signals.map(|kept| Event::SignalKept { name: kept.name.clone(), payload: kept.payload.clone() });
+    let paused = row.record.paused_at.filter(|_| is_open).map(|_| Event::RunPaused);
     Ok(facts.into_iter().map(|(_, fact)| fact).chain(signals).chain(paused).collect())
 }
 

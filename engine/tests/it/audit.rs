@@ -49,6 +49,21 @@ fn nothing_is_found_where_nothing_is_wrong() {
 }
 
 #[test]
+fn what_an_ended_run_had_kept_breaks_no_rule() {
+    on_every_database(async |forge| {
+        let process = forge.process().await;
+        let workflow = forge.workflow(json!([["h", "listen", {"name": "go"}]]), &[]).await;
+        let run = forge.start(&process, workflow).await.record.id;
+        process.engine.signal(forge.workspace, run, "nobody_waits", json!(1)).await.unwrap();
+        process.engine.pause(forge.workspace, run).await.unwrap();
+        forge.until("SELECT 1 FROM runs WHERE signals IS NOT NULL AND paused_at IS NOT NULL").await;
+        process.engine.cancel(forge.workspace, run).await.unwrap();
+        forge.ended(&process, run).await;
+        assert_eq!(report(&forge).await.findings, []);
+    });
+}
+
+#[test]
 fn what_is_wrong_is_found() {
     on_every_database(async |forge| {
         fill(&forge).await;
