@@ -35,22 +35,6 @@ export async function read<T>(call: Call): Promise<T> {
   return data as T
 }
 
-/** A call by method and address, for what the generated client cannot say. */
-export async function send<T>(
-  method: string,
-  path: string,
-  body?: unknown,
-  headers: Record<string, string> = {},
-): Promise<T> {
-  const init: RequestInit = { method, headers: { 'Content-Type': 'application/json', ...headers } }
-  if (body !== undefined) init.body = JSON.stringify(body)
-  const response = await authedFetch(new Request(new URL(path, baseUrl), init)).catch(unreachable)
-  const text = await response.text()
-  const answer = text === '' ? undefined : (JSON.parse(text) as unknown)
-  if (!response.ok) throw toError(response.status, answer)
-  return answer as T
-}
-
 /** A body as it is, without being read as anything. */
 export async function readBody(path: string): Promise<string> {
   const response = await authedFetch(new Request(new URL(path, baseUrl))).catch(unreachable)

@@ -2,15 +2,12 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/
 
 import { endpoints } from '../util/paths'
 
-import { read, readBody, send, server } from './client'
+import { read, readBody, server } from './client'
 import type * as T from './types'
 
 // What is asked of one run, and of the people it waits for.
 
-const seg = encodeURIComponent
 const of = (id: string) => ({ params: { path: { id } } })
-
-const run = (id: string) => `/api/v1/runs/${seg(id)}`
 
 /** A part of a list of a run's items. */
 const itemsAtOnce = 100
@@ -18,7 +15,7 @@ const itemsAtOnce = 100
 export const whyQuery = (id: string, moment: string) =>
   queryOptions({
     queryKey: ['run', id, 'why', moment],
-    queryFn: () => send<T.Why>('GET', `${run(id)}/why`),
+    queryFn: () => read<T.Why>(server.GET('/api/v1/runs/{id}/why', of(id))),
     placeholderData: keepPreviousData,
     refetchInterval: 3_000,
     staleTime: 0,
@@ -48,12 +45,14 @@ export const sendSignal = (id: string, name: string, payload: T.Json) =>
 
 /** `key` makes a double click, or a retry after a lost answer, start one run and not two. */
 export const rerun = (id: string, body: T.Rerun, key: string) =>
-  send<T.Run>('POST', `${run(id)}/rerun`, body, { 'Idempotency-Key': key })
+  read<T.Run>(
+    server.POST('/api/v1/runs/{id}/rerun', { params: { path: { id }, header: { 'Idempotency-Key': key } }, body }),
+  )
 
 export const rerunPlanQuery = (id: string, body: T.Rerun) =>
   queryOptions({
     queryKey: ['run', id, 'plan', body],
-    queryFn: () => send<T.RerunPlan>('POST', `${run(id)}/rerun/plan`, body),
+    queryFn: () => read<T.RerunPlan>(server.POST('/api/v1/runs/{id}/rerun/plan', { ...of(id), body })),
     placeholderData: keepPreviousData,
     staleTime: 10_000,
     retry: false,

@@ -727,6 +727,156 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a run again that has ended: whole, from what failed, or from any step; the outputs of steps before it are kept.
+         * @description With an `Idempotency-Key`, the same request can be repeated: it starts one run, and later answers show that one.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description at most 255 characters */
+                    "Idempotency-Key"?: string | null;
+                };
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RerunRun"];
+                };
+            };
+            responses: {
+                /** @description the same key and body have started this run before */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                /** @description the new run */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                /** @description there is no such node, or nothing has failed (`invalid_input`) */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the run has not ended, or was started by a step of another one (`run_state`); or `workflow_archived`; or `idempotency_conflict` */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/rerun/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what making a run again would do: which steps it keeps, which it cannot, and whose effects may happen once more. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RerunRun"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RerunPlan"];
+                    };
+                };
+                /** @description there is no such node, or nothing has failed (`invalid_input`) */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the run has not ended, or was started by a step of another one (`run_state`) */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/resume": {
         parameters: {
             query?: never;
@@ -888,6 +1038,51 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["List_Step"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says why a run stands where it stands. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Why"];
                     };
                 };
                 404: {
@@ -2058,6 +2253,118 @@ export interface components {
              */
             version: number;
         };
+        /** @description The reason by its kind. `none` is a fault of FlowForge: nothing moves the run. */
+        ReasonFields: {
+            /** Format: int64 */
+            heartbeat_age_ms: number;
+            /** @enum {string} */
+            kind: "owned";
+            worker: string;
+        } | {
+            /** @enum {string} */
+            kind: "queued";
+            /** Format: int64 */
+            position: number;
+        } | {
+            key: string;
+            /** @enum {string} */
+            kind: "blocked";
+            /** Format: int32 */
+            limit: number;
+            /** Format: int64 */
+            position: number;
+        } | {
+            /** @enum {string} */
+            kind: "timer";
+            until: string;
+        } | {
+            approvers: string[];
+            /** @enum {string} */
+            kind: "approval";
+            node_id: string;
+        } | {
+            /** @enum {string} */
+            kind: "signal";
+            name: string;
+            node_id: string;
+        } | {
+            /** @enum {string} */
+            kind: "children";
+            node_id: string;
+            /** Format: int64 */
+            open: number;
+            /** Format: int64 */
+            total: number;
+        } | {
+            /** @enum {string} */
+            kind: "paused";
+            since: string;
+        } | {
+            /** @enum {string} */
+            kind: "step_lease";
+            node_id: string;
+            worker: string | null;
+        } | {
+            key: string;
+            /** @enum {string} */
+            kind: "step_blocked";
+            /** Format: int32 */
+            limit: number;
+            node_id: string;
+            /** Format: int64 */
+            position: number;
+        } | {
+            /** @enum {string} */
+            kind: "inbox";
+        } | {
+            /** @enum {string} */
+            kind: "recovering";
+        } | {
+            /** @enum {string} */
+            kind: "finished";
+        } | {
+            /** @enum {string} */
+            kind: "none";
+        };
+        /** @description What making a run again would do. */
+        RerunPlan: {
+            /** @description The nodes whose effects may happen once more. */
+            effects: string[];
+            /** @description Its steps, each after those that come before it. */
+            steps: components["schemas"]["RerunStep"][];
+            /**
+             * Format: int32
+             * @description The version that would be executed.
+             */
+            version: number;
+        };
+        /** @description How a run is made again. Without anything: as a whole, on its own version, with its own input. */
+        RerunRun: {
+            /** @description Where to begin: a node, or `failed` for everything that did not complete. What is before it is kept as far as possible. */
+            from_node?: string | null;
+            /** @description Any JSON; what the run was given when absent. */
+            input?: unknown;
+            /**
+             * Format: int32
+             * @description Which version; that of the run when absent.
+             */
+            version?: number | null;
+        };
+        /** @description What would become of a step. */
+        RerunStep: {
+            /**
+             * @description `keep`: its output is taken over, or it is skipped as before; `run_again`; `cannot_keep`: it runs again although it
+             *     completed before the place where the new run begins.
+             * @example keep
+             */
+            decision: string;
+            /** @description The node. */
+            node_id: string;
+            /** @description Why, for a person. */
+            reason: string;
+            /** @description Whether it acts on the world, has done so before, and may do so again. */
+            repeats_effect: boolean;
+        };
         /** @description A run. */
         Run: components["schemas"]["RunSummary"] & {
             /** @description What it was given. */
@@ -2092,6 +2399,11 @@ export interface components {
             node_id: string;
             /** @description Its run. */
             run_id: string;
+        };
+        /** @description Why a run stands where it stands, in words and in fields. Positions count from 1. */
+        RunReason: components["schemas"]["ReasonFields"] & {
+            /** @description For a person. */
+            message: string;
         };
         /** @description A run, without its values. */
         RunSummary: {
@@ -2254,6 +2566,13 @@ export interface components {
              * @description The number, from 1.
              */
             version: number;
+        };
+        /** @description Where a run stands, and why. */
+        Why: {
+            /** @description Why. */
+            reason: components["schemas"]["RunReason"];
+            /** @description `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`. */
+            status: string;
         };
         /** @description A workflow, without its graphs. */
         Workflow: {

@@ -94,27 +94,13 @@ export type Awaiting =
   | { kind: 'approval'; title: string; details: Json; approvers: string[] }
   | { kind: 'children'; total: number; open?: number; ended?: number }
 
-/** Why a run that has not ended stands where it stands. */
-export type Reason = { message: string } & (
-  | { kind: 'owned'; worker: string; heartbeat_age_ms: number }
-  | { kind: 'queued'; position: number }
-  | { kind: 'blocked'; key: string; limit: number; position: number }
-  | { kind: 'timer'; until: string }
-  | { kind: 'approval'; node_id: string; approvers: string[] }
-  | { kind: 'signal'; node_id: string; name: string }
-  | { kind: 'children'; node_id: string; open: number; total: number }
-  | { kind: 'paused'; since: string }
-  | { kind: 'step_lease'; node_id: string; worker: string | null }
-  | { kind: 'step_blocked'; node_id: string; key: string; limit: number; position: number }
-  | { kind: 'inbox' | 'recovering' | 'finished' | 'none' }
-)
-export type Why = { status: RunStatus; reason: Reason }
+export type Reason = Stored['RunReason']
+export type Why = Refine<Stored['Why'], { status: RunStatus }>
 
-/** From which step a run is made again: from its start without one. */
 export type Rerun = { from_node?: string; version?: number; input?: Json }
 export type Decision = 'keep' | 'run_again' | 'cannot_keep'
-export type PlannedStep = { node_id: string; decision: Decision; reason: string; repeats_effect: boolean }
-export type RerunPlan = { version: number; steps: PlannedStep[]; effects: string[] }
+export type PlannedStep = Refine<Stored['RerunStep'], { decision: Decision }>
+export type RerunPlan = Refine<Stored['RerunPlan'], { steps: PlannedStep[] }>
 
 export type Verdict = 'approved' | 'rejected'
 export type Approval = Refine<Stored['Approval'], { details: Json }>
