@@ -117,11 +117,13 @@ impl Store {
 
     /// Why there is no such run: there never was one, or the workspace no longer keeps runs of its time.
     pub(crate) async fn no_run(&self, workspace: WorkspaceId, run: RunId) -> Result<Error> {
-        let days = self.workspace_settings(workspace).await?.retention_days;
+        let sql = "SELECT id, retention_days FROM workspaces WHERE id = $1 AND retention_days IS NOT NULL";
+        let statement = Statement::from_sql_and_values(self.backend(), sql, [workspace.uuid().into()]);
+        let days = Policy::find_by_statement(statement).one(&self.read).await?.map(|row| row.retention_days);
         let made = (run.uuid().get_version_num() == 7).then(|| run.uuid().as_u64_pair().0 >> 16);
         let (Some(days), Some(made)) = (days, made) else { return Ok(Error::NotFound("run")) };
-        let is_over = made.cast_signed() < since(self.now().await?, i32::try_from(days).unwrap_or(i32::MAX)).0;
-        Ok(if is_over { Error::Expired { days } } else { Error::NotFound("run") })
+        let is_over = made.cast_signed() < since(self.now().await?, days).0;
+        Ok(if is_over { Error::Expired { days: days.cast_unsigned() } } else { Error::NotFound("run") })
     }
 }
 

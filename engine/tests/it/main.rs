@@ -14,6 +14,7 @@ mod nets;
 mod processes;
 mod queue;
 mod rerun;
+mod retention;
 mod runs;
 mod waits;
 mod why;

@@ -92,6 +92,8 @@ pub(crate) fn catalog(world: &World) -> Catalog {
         .with(Ask)
         .with(Respond)
         .with(Length)
+        .with(Grow)
+        .with(Hand(world.clone()))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -385,6 +387,36 @@ impl Node for Respond {
 
     async fn run(&self, params: SetParams, _cx: &Context) -> Result<Outcome, NodeError> {
         Ok(Outcome::done(json!({ "status": 200, "headers": {}, "body": params.value })))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct GrowParams {
+    bytes: usize,
+}
+
+/// Puts out a text of so many bytes, as JSON.
+struct Grow;
+
+impl Node for Grow {
+    const SPEC: NodeSpec = NodeSpec { kind: "grow", pure: true, ..NodeSpec::BASE };
+    type Params = GrowParams;
+
+    async fn run(&self, params: GrowParams, _cx: &Context) -> Result<Outcome, NodeError> {
+        Ok(Outcome::done("x".repeat(params.bytes - 2)))
+    }
+}
+
+/// Hands its input on as it came, from the lane.
+struct Hand(World);
+
+impl Node for Hand {
+    const SPEC: NodeSpec = NodeSpec { kind: "hand", lane: Lane::Dispatched, ..NodeSpec::BASE };
+    type Params = EffectParams;
+
+    async fn run(&self, params: EffectParams, cx: &Context) -> Result<Outcome, NodeError> {
+        params.answer(&self.0, cx).await;
+        Ok(Outcome::pass(cx, None))
     }
 }
 
