@@ -388,11 +388,18 @@ impl Owner {
         let until = |at: Instant| at.saturating_duration_since(clock::monotonic());
         // A process that leaves begins nothing more.
         let wake = self.run.next_wake().filter(|_| !leaving);
-        let lingers =
-            self.lingers_until().filter(|_| self.run.status() == RunStatus::Waiting && self.calling.is_empty()).map(until);
+        // A moment that has passed is none to wait for.
+        let may_linger =
+            |at: &Instant| *at > clock::monotonic() && self.run.status() == RunStatus::Waiting && self.calling.is_empty();
+        let lingers = self.lingers_until().filter(may_linger).map(until);
         let due = wake.into_iter().chain(self.deadline).min().map(|at| self.shared.clock.until(at));
-        let show = self.show_at.map(until);
-        let leave = leaving.then(|| until(*self.leave_at.get_or_insert_with(|| clock::monotonic() + self.shared.config.grace)));
+        // While a commit is under way nothing can be shown or stopped: its end is what is waited for.
+        let still = |at: &Instant| self.commit.is_none() || *at > clock::monotonic();
+        let show = self.show_at.filter(still).map(until);
+        if leaving {
+            self.leave_at.get_or_insert_with(|| clock::monotonic() + self.shared.config.grace);
+        }
+        let leave = self.leave_at.filter(|at| self.commit.is_none() || *at > clock::monotonic()).map(until);
         due.into_iter().chain(show).chain(leave).chain(lingers).min()
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) config: EngineConfig,
     pub(crate) worker: WorkerId,
+    /// Where runs are driven: whoever asks for one may stand in another runtime.
+    pub(crate) runtime: tokio::runtime::Handle,
     /// Nothing new is begun.
     pub(crate) leaving: CancellationToken,
     /// Nothing is under way any more.
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     beaten: Mutex<Instant>,
     /// How often the heartbeat was silent for so long that others may have taken over what is owned here.
     lapses: AtomicU64,
+    /// When that was last noticed.
+    lapsed_at: Mutex<Option<Instant>>,
     /// Rings when there is more to find than the sweeper knows.
     pub(crate) sweep_now: Notify,
     live: Mutex<HashMap<RunId, Arc<Notify>>>,
@@ -73,9 +77,9 @@ impl Shared {
         let clock = Clock::default();
         let trust = if config.exclusive { FOR_EVER } else { TRUST };
         let room = Arc::new(Semaphore::new(config.max_runs));
+        let blobs = Blobs::open(&config.blobs)?;
         Ok(Self {
             committer: Committer::start(store.location(), hints.clone()).await?,
-        let blobs = Blobs::open(&config.blobs)?;
             versions: Versions::new(catalog.clone(), trust),
             executor: Executor { evaluate, secrets, blobs: blobs.clone(), clock: clock.clone() },
             blobs,
@@ -86,10 +90,12 @@ impl Shared {
             clock,
             config,
             worker: WorkerId::new(clock::new_uuid()),
+            runtime: tokio::runtime::Handle::current(),
             leaving: CancellationToken::new(),
             left: CancellationToken::new(),
             beaten: Mutex::new(clock::monotonic()),
             lapses: AtomicU64::new(0),
+            lapsed_at: Mutex::default(),
             sweep_now: Notify::new(),
             live: Mutex::default(),
             steps: Mutex::default(),
@@ -104,9 +110,15 @@ impl Shared {
         self.clock.observe(self.store.heartbeat(self.worker, &name).await?);
         if !self.is_trusted() {
             self.lapses.fetch_add(1, Ordering::Relaxed);
+            *lock(&self.lapsed_at) = Some(clock::monotonic());
         }
         *lock(&self.beaten) = sent;
         Ok(())
+    }
+
+    /// Whether this worker was silent itself a moment ago: then the silence of others says nothing about them.
+    pub(crate) fn was_silent(&self) -> bool {
+        lock(&self.lapsed_at).is_some_and(|at| at.elapsed() < self.config.lease * 2)
     }
 
     /// Whether the last heartbeat is recent enough that no other worker can have taken anything over.

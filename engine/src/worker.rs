@@ -16,7 +16,7 @@ use crate::{
     queue::{Bell, Hint, Limits, Priority, Receivers},
     retention,
     shared::{Live, Shared},
-    store::{inbox::Message, runs::RunRow},
+    store::{inbox::Message, leases::Blame, runs::RunRow},
     sweeper,
 };
 
@@ -57,7 +57,7 @@ impl Worker {
         }
         shared.queue.tell(Bell::Owner(run));
         if shared.config.works {
-            tokio::spawn(async move { own(&shared, run).await });
+            shared.runtime.clone().spawn(async move { own(&shared, run).await });
         } else {
             shared.queue.offer(Hint::Run(run), Priority::High);
         }
@@ -95,7 +95,7 @@ async fn beat(shared: &Shared) {
 pub(crate) fn begin(shared: &Arc<Shared>, owner: Box<Owner>, room: OwnedSemaphorePermit) {
     let Some(live) = shared.enlist(owner.id()) else { return };
     let shared = shared.clone();
-    tokio::spawn(async move {
+    shared.runtime.clone().spawn(async move {
         drive(&shared, live, Some((owner, 0))).await;
         drop(room);
     });
@@ -122,7 +122,6 @@ async fn drive(shared: &Arc<Shared>, live: Live, mut next: Option<(Box<Owner>, u
         let epoch = owner.epoch();
         line = owner.line().map(ToOwned::to_owned);
         drop(owner);
-        eprintln!("DBG {run} epoch {epoch} crashes {crashes} ended {:?}", ended.as_ref().ok());
         parked = matches!(ended, Ok(Ended::Parked));
         next = match ended {
             Ok(Ended::Over | Ended::Gone | Ended::Parked) => None,
@@ -170,7 +169,8 @@ async fn claim(shared: &Arc<Shared>, run: RunId, crashed: bool) -> Result<Option
     }
     // Taken before asking: the heartbeat may lapse while the answer is on its way.
     let lapses = shared.lapses();
-    let claim = || shared.store.claim_run(run, shared.worker, shared.config.lease, crashed);
+    let blame = Blame { own: crashed, others: !shared.was_silent() };
+    let claim = || shared.store.claim_run(run, shared.worker, shared.config.lease, blame);
     let epoch = match claim().await? {
         Some(epoch) => Some(epoch),
         None if let_in(shared, run).await? => claim().await?,

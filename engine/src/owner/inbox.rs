@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowforge_core::{
-    Input, RunStatus, StepState,
+    Input, RunStatus,
     node::{NodeError, Outcome},
 };
 
@@ -73,14 +73,6 @@ impl Owner {
 
     fn take_report(&mut self, report: Report) {
         let Some(step) = self.compiled.graph.find(&report.node) else { return };
-        // A step that slept in its lane is called again by its timer; its report comes from the call.
-        // That it was called proves that its time had come, whatever the clock says here.
-        if let StepState::Waiting { awaiting: None, until: Some(until), attempt } = self.run.state(step)
-            && *attempt == report.attempt
-        {
-            let then = (*until).max(self.shared.clock.now());
-            self.apply_at(Input::Wake, None, then);
-        }
         let mut result = report.answer.into_result();
         if let Ok(outcome) = &mut result {
             self.freeze(step, outcome);

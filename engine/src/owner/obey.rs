@@ -58,11 +58,7 @@ impl Owner {
 
     /// Tells the planner, adds its facts to the draft and obeys the commands that they demand.
     pub(super) fn apply(&mut self, input: Input, executed: Option<&Executed>) {
-        self.apply_at(input, executed, self.shared.clock.now());
-    }
-
-    /// The same at a time that the input itself proves to have come.
-    pub(super) fn apply_at(&mut self, input: Input, executed: Option<&Executed>, now: Timestamp) {
+        let now = self.shared.clock.now();
         let signals = self.run.signals().len();
         let facts = match self.run.step(input, now) {
             Ok(facts) => facts,
@@ -75,21 +71,22 @@ impl Owner {
             self.draft.record(&self.compiled.graph, fact, about, now);
             self.note(fact, now);
         }
-        if signals != self.run.signals().len() {
+        // One may be kept while another one is taken.
+        if signals != self.run.signals().len() || facts.iter().any(|fact| matches!(fact, Event::SignalKept { .. })) {
             self.draft.signals(&self.run);
         }
         for command in facts.iter().filter_map(Event::command) {
             self.obey(command, false);
         }
     }
+
+    /// Keeps the record that is handed to those who wait for the run, and tells other runs what they have to know.
+    fn note(&mut self, fact: &Event, now: Timestamp) {
         self.plain &= match fact {
             Event::StepCompleted { output, .. } | Event::StepKept { output, .. } => is_plain(output),
             Event::StepFailed { error, .. } => is_plain(&error.details),
             _ => true,
         };
-
-    /// Keeps the record that is handed to those who wait for the run, and tells other runs what they have to know.
-    fn note(&mut self, fact: &Event, now: Timestamp) {
         match fact {
             Event::RunPaused => self.record.paused_at = Some(now),
             Event::RunResumed => self.record.paused_at = None,

@@ -14,7 +14,7 @@ use flowforge_migrations::{Migrator, MigratorTrait};
 use uuid::Uuid;
 
 use self::{draw::Draw, model::Model, rows::Rows};
-use super::{Location, Store, inbox::Report};
+use super::{Location, Store, inbox::Report, leases::Blame};
 use crate::{
     committer::{Committer, Delta},
     error::Error,
@@ -39,7 +39,7 @@ pub(super) enum Op {
     ClaimRun {
         run: RunId,
         worker: WorkerId,
-        crashed: bool,
+        blame: Blame,
     },
     Admit {
         run: RunId,
@@ -85,8 +85,8 @@ impl Subject {
             Op::Beat(worker) => self.store.heartbeat(*worker, "w").await.map(|_| String::new()).unwrap(),
             Op::Die(worker) => self.store.forget_worker(*worker).await.map(|()| String::new()).unwrap(),
             Op::Commit(deltas) => self.commit(deltas).await,
-            Op::ClaimRun { run, worker, crashed } => {
-                format!("{:?}", self.store.claim_run(*run, *worker, LEASE, *crashed).await.unwrap())
+            Op::ClaimRun { run, worker, blame } => {
+                format!("{:?}", self.store.claim_run(*run, *worker, LEASE, *blame).await.unwrap())
             }
             Op::Admit { run } => match self.store.line_of(*run).await.unwrap() {
                 Some(key) => format!(

@@ -21,6 +21,15 @@ pub(crate) struct StepLease {
     pub(crate) key: Option<String>,
 }
 
+/// Whether a claim counts as a crash that the run may have caused.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blame {
+    /// When this worker lost track of a run of its own.
+    pub(crate) own: bool,
+    /// When another worker was silent: not when this one was silent as well, which no run causes.
+    pub(crate) others: bool,
+}
+
 /// What may be claimed, found by the sweeper.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
@@ -38,15 +47,16 @@ pub(crate) struct Held {
 
 impl Store {
     /// Claims a run that nobody else alive owns. The epoch it is now owned under, or nothing when it cannot be claimed. A run
-    /// that this worker owns already is one that it lost track of; `crashed` when that was the run's own doing.
-    pub(crate) async fn claim_run(&self, run: RunId, worker: WorkerId, lease: Duration, crashed: bool) -> Result<Option<i64>> {
+    /// that this worker owns already is one that it lost track of.
+    pub(crate) async fn claim_run(&self, run: RunId, worker: WorkerId, lease: Duration, blame: Blame) -> Result<Option<i64>> {
         let alive = self.alive_sql(lease);
         let sql = format!(
-            "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = crashes + CASE WHEN owner IS NULL OR owner = $2 THEN $3 ELSE 1 END \
+            "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = crashes + CASE WHEN owner IS NULL OR owner = $2 THEN $3 ELSE $4 END \
              WHERE id = $1 AND finished_at IS NULL AND (owner IS NULL OR owner = $2 OR owner NOT IN ({alive})) AND {} RETURNING epoch",
             self.admitted_sql()
         );
-        self.epoch(sql, [run.uuid().into(), worker.uuid().into(), i32::from(crashed).into()]).await
+        self.epoch(sql, [run.uuid().into(), worker.uuid().into(), i32::from(blame.own).into(), i32::from(blame.others).into()])
+            .await
     }
 
     /// SQL for whether a run counts as under way, or is only to be brought to its end.

@@ -60,6 +60,9 @@ impl Run {
     fn report(&self, step: StepIx, attempt: u32, result: Result<Outcome, NodeError>, now: Timestamp) -> Result<Event, Rejected> {
         match self.steps.get(step.index()) {
             Some(StepState::Running { attempt: current, .. }) if *current == attempt => {}
+            // It was called again, which is not recorded, and only whoever called it can answer.
+            Some(StepState::Waiting { attempt: current, awaiting: None, .. })
+                if *current == attempt && self.graph.step(step).lane() == Lane::Dispatched => {}
             // What it waits for cannot be had: a child that nobody can start.
             Some(StepState::Waiting { attempt: current, awaiting: Some(_), .. }) if *current == attempt && result.is_err() => {}
             _ => return Err(Rejected::StaleAttempt),

@@ -8,7 +8,10 @@ use super::{Op, id, model::Model, node};
 use crate::{
     committer::{Delta, Dispatch, Guard, KeyedLimit, Letter, LogWrite, NewRunRow, RunPatch, StepWrite},
     queue::StepRef,
-    store::inbox::{Answer, Report},
+    store::{
+        inbox::{Answer, Report},
+        leases::Blame,
+    },
 };
 
 /// Runs of one sequence.
@@ -79,13 +82,17 @@ impl Draw {
             0 => Op::Beat(self.worker()),
             1 => Op::Die(self.worker()),
             2..=9 => Op::Commit(self.deltas(model)),
-            10..=12 => Op::ClaimRun { run: self.run(), worker: self.worker(), crashed: self.chance(30) },
+            10..=12 => Op::ClaimRun { run: self.run(), worker: self.worker(), blame: self.blame() },
             13 => Op::Admit { run: self.run() },
             14..=15 => Op::ClaimStep { step: self.step(), worker: self.worker() },
             16 => Op::ReleaseStep { step: self.step(), stale },
             17 => Op::EndLease { step: self.step(), stale },
             _ => Op::Report { step: self.step(), stale, report: Box::new(self.report()) },
         }
+    }
+
+    fn blame(&mut self) -> Blame {
+        Blame { own: self.chance(30), others: self.chance(70) }
     }
 
     fn report(&mut self) -> Report {

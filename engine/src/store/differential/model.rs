@@ -9,7 +9,10 @@ use super::Op;
 use crate::{
     committer::{Delta, Dispatch, Guard, KeyedLimit, Letter, LogWrite, NewRunRow, RunPatch, StepWrite},
     queue::StepRef,
-    store::inbox::{Message, Report},
+    store::{
+        inbox::{Message, Report},
+        leases::Blame,
+    },
 };
 
 type StepKey = (RunId, NodeId, u32);
@@ -75,7 +78,7 @@ impl Model {
                 let told = |passed: bool| if passed { "written" } else { "fenced" };
                 deltas.iter().map(|delta| told(self.commit(delta))).collect::<Vec<_>>().join(", ")
             }
-            Op::ClaimRun { run, worker, crashed } => format!("{:?}", self.claim_run(*run, *worker, *crashed)),
+            Op::ClaimRun { run, worker, blame } => format!("{:?}", self.claim_run(*run, *worker, *blame)),
             Op::Admit { run } => self.admit(*run),
             Op::ClaimStep { step, worker } => format!("{:?}", self.claim_step(step, *worker)),
             Op::ReleaseStep { step, stale } => {
@@ -205,7 +208,7 @@ impl Model {
         owner.is_some_and(|owner| !self.workers.contains(&owner))
     }
 
-    fn claim_run(&mut self, run: RunId, worker: WorkerId, crashed: bool) -> Option<i64> {
+    fn claim_run(&mut self, run: RunId, worker: WorkerId, blame: Blame) -> Option<i64> {
         let is_called_off = self.letters.values().any(|letter| letter.to == run && letter.kind == "cancel");
         let (owner, is_dead) = (self.runs.get(&run)?.owner, self.is_dead(self.runs.get(&run)?.owner));
         let row = self.runs.get_mut(&run)?;
@@ -214,7 +217,7 @@ impl Model {
         if row.patch.finished.is_some() || !may || !free {
             return None;
         }
-        row.crashes += if owner.is_none() || owner == Some(worker) { u32::from(crashed) } else { 1 };
+        row.crashes += if owner.is_none() || owner == Some(worker) { u32::from(blame.own) } else { u32::from(blame.others) };
         row.owner = Some(worker);
         row.epoch += 1;
         Some(row.epoch)
