@@ -248,8 +248,7 @@ mod tests {
 
     #[test]
     fn the_database_is_a_file_unless_a_server_is_named() {
-        let data =
-            |url: Option<&str>| Data { data_dir: "d".into(), database_url: url.map(str::to_owned), ..Data::default() };
+        let data = |url: Option<&str>| Data { data_dir: "d".into(), database_url: url.map(str::to_owned), ..Data::default() };
         assert_eq!(data(None).location(), Ok(Location::Sqlite("d/flowforge.db".into())));
         assert_eq!(data(Some("")).location(), Ok(Location::Sqlite("d/flowforge.db".into())));
         assert_eq!(data(Some("postgres://x")).location(), Ok(Location::Postgres("postgres://x".to_owned())));

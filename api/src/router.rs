@@ -29,7 +29,10 @@ use crate::{
     error::{ApiError, GraphProblem},
     extract::BODY_LIMIT,
     request_id,
-    routes::{approvals, auth, blobs, docs, events, health, node_types, reruns, runs, signals, steps, versions, why, workflows, workspace},
+    routes::{
+        approvals, auth, blobs, docs, events, health, node_types, reruns, runs, signals, steps, versions, why, workflows,
+        workspace,
+    },
     security,
 };
 

@@ -173,7 +173,12 @@ fn awaiting(record: &AttemptRecord, counts: &Counts) -> Option<Value> {
 }
 
 fn step_error(error: NodeError) -> StepError {
-    StepError { code: error.code.into_owned(), message: error.message, retryable: error.retryable, details: unmarked(error.details) }
+    StepError {
+        code: error.code.into_owned(),
+        message: error.message,
+        retryable: error.retryable,
+        details: unmarked(error.details),
+    }
 }
 
 fn log_line(record: LogRecord) -> LogLine {

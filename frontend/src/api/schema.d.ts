@@ -504,6 +504,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/blobs/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows a large value: the JSON that a reference stands for. The key is percent-encoded, its slashes too. What the value holds may
+         *     be references again.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    /** @description `$blob` of the reference */
+                    key: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description the whole value */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": unknown;
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `run_expired`: the workspace no longer keeps runs of that time */
+                410: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/cancel": {
         parameters: {
             query?: never;
@@ -1802,6 +1862,20 @@ export interface components {
         AuthStatus: {
             /** @description True until the first owner is made with the link that the server printed. */
             setup_required: boolean;
+        };
+        /** @description What stands in the place of a value of more than 256 KiB. */
+        BlobReference: {
+            /** @description What to ask for. */
+            $blob: string;
+            /** @description How they begin. */
+            preview: string;
+            /** @description The hash of these bytes, in hex. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description How many bytes the value has as JSON.
+             */
+            size: number;
         };
         /** @description What is to change; what is left out stays. */
         ChangeWorkspace: {
