@@ -7,7 +7,6 @@ pub mod accounts;
 pub(crate) mod audit;
 mod connect;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may stop at once")]
 mod differential;
 mod entity;
 pub mod inbox;

@@ -1,19 +1,21 @@
 //! Workflows and their versions. A version is inserted once and never changed; the workflow's row says which is newest
 //! and which is published.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+mod versions;
+
+use std::{fmt, str::FromStr};
 
 use flowforge_core::{Timestamp, UserId, WorkflowId, WorkspaceId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait, Func, LikeExpr},
 };
-use serde::{Serialize, Serializer};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+pub use self::versions::content_hash;
+use self::versions::version_row;
 use super::{
     Store,
     entity::workflows::{version, workflow},
@@ -261,88 +263,6 @@ impl Store {
         tx.commit().await?;
         workflow_record(row)
     }
-
-    /// Adds a version, when `base` is still the newest one.
-    ///
-    /// # Errors
-    /// `NotFound`, or `Conflict` with the code `version_conflict` when somebody else has added one meanwhile.
-    pub async fn add_version(&self, workspace: WorkspaceId, id: WorkflowId, base: u32, new: NewVersion) -> Result<VersionRecord> {
-        let tx = self.begin().await?;
-        let moved = workflow::Entity::update_many()
-            .col_expr(workflow::Column::Version, Expr::col(workflow::Column::Version).add(1))
-            .col_expr(workflow::Column::UpdatedAt, Expr::value(new.at.0))
-            .filter(workflow::Column::Id.eq(id.uuid()))
-            .filter(workflow::Column::WorkspaceId.eq(workspace.uuid()))
-            .filter(workflow::Column::Version.eq(i32::try_from(base).unwrap_or(0)))
-            .exec(&tx)
-            .await?;
-        let row = one_workflow(&tx, workspace, id).await?;
-        if moved.rows_affected == 0 {
-            return Err(version_conflict(base, row.version));
-        }
-        let version = version_row(workspace, row.id, row.version, new);
-        version::Entity::insert(version::ActiveModel::from(version.clone())).exec_without_returning(&tx).await?;
-        tx.commit().await?;
-        version_record(version, row.name)
-    }
-
-    /// The versions of a workflow without their graphs, newest first.
-    ///
-    /// # Errors
-    /// `NotFound` when this workspace has no such workflow.
-    pub async fn versions(&self, workspace: WorkspaceId, id: WorkflowId, before: u32, limit: u64) -> Result<Vec<VersionRecord>> {
-        let name = one_workflow(&self.read, workspace, id).await?.name;
-        let rows = versions_of(workspace, id)
-            .filter(version::Column::Version.lt(i32::try_from(before).unwrap_or(i32::MAX)))
-            .select_only()
-            .columns(version::Column::iter().filter(|column| !matches!(column, version::Column::Graph)))
-            .expr_as(Expr::val(Value::Null), "graph")
-            .order_by_desc(version::Column::Version)
-            .limit(limit)
-            .all(&self.read)
-            .await?;
-        rows.into_iter().map(|row| version_record(row, name.clone())).collect()
-    }
-
-    /// One version with its graph.
-    ///
-    /// # Errors
-    /// `NotFound` when this workspace has no such version.
-    pub async fn version(&self, workspace: WorkspaceId, id: WorkflowId, number: u32) -> Result<VersionRecord> {
-        let name = one_workflow(&self.read, workspace, id).await?.name;
-        version_record(one_version(&self.read, workspace, id, number).await?, name)
-    }
-
-    /// Makes a version the one that triggers start.
-    ///
-    /// # Errors
-    /// `NotFound` when this workspace has no such version.
-    pub async fn publish(&self, workspace: WorkspaceId, id: WorkflowId, number: u32, at: Timestamp) -> Result<WorkflowRecord> {
-        let tx = self.begin().await?;
-        let mut row = locked_workflow(&tx, workspace, id).await?;
-        row.published_version = Some(one_version(&tx, workspace, id, number).await?.version);
-        row.status = WorkflowStatus::Active.to_string();
-        row.updated_at = at.0;
-        workflow::Entity::update(changes(&row)).exec_without_returning(&tx).await?;
-        tx.commit().await?;
-        workflow_record(row)
-    }
-
-    /// The version that a new run executes: the one asked for, else the published one, else the newest.
-    ///
-    /// # Errors
-    /// `NotFound`, or `Conflict` when the workflow is archived.
-    pub async fn version_for_run(&self, workspace: WorkspaceId, id: WorkflowId, asked: Option<u32>) -> Result<VersionRecord> {
-        let workflow = self.workflow(workspace, id).await?;
-        if workflow.status == WorkflowStatus::Archived {
-            return Err(Error::Conflict {
-                code: "workflow_archived",
-                message: format!("the workflow {id} is archived; set its status to draft or active to run it"),
-            });
-        }
-        let number = asked.or(workflow.published_version).unwrap_or(workflow.version);
-        version_record(one_version(&self.read, workspace, id, number).await?, workflow.name)
-    }
 }
 
 async fn one_workflow(db: &impl ConnectionTrait, workspace: WorkspaceId, id: WorkflowId) -> Result<workflow::Model> {
@@ -359,18 +279,6 @@ fn workflow_by_id(workspace: WorkspaceId, id: WorkflowId) -> Select<workflow::En
     workflow::Entity::find_by_id(id.uuid()).filter(workflow::Column::WorkspaceId.eq(workspace.uuid()))
 }
 
-async fn one_version(db: &impl ConnectionTrait, workspace: WorkspaceId, id: WorkflowId, number: u32) -> Result<version::Model> {
-    let number = i32::try_from(number).map_err(|_| Error::NotFound("version"))?;
-    let query = versions_of(workspace, id).filter(version::Column::Version.eq(number));
-    query.one(db).await?.ok_or(Error::NotFound("version"))
-}
-
-fn versions_of(workspace: WorkspaceId, id: WorkflowId) -> Select<version::Entity> {
-    version::Entity::find()
-        .filter(version::Column::WorkspaceId.eq(workspace.uuid()))
-        .filter(version::Column::WorkflowId.eq(id.uuid()))
-}
-
 /// The columns that an update may change, guarded by the primary key that was read in the same transaction.
 fn changes(row: &workflow::Model) -> workflow::ActiveModel {
     workflow::ActiveModel {
@@ -381,19 +289,6 @@ fn changes(row: &workflow::Model) -> workflow::ActiveModel {
         published_version: Set(row.published_version),
         updated_at: Set(row.updated_at),
         ..Default::default()
-    }
-}
-
-fn version_row(workspace: WorkspaceId, workflow: Uuid, number: i32, new: NewVersion) -> version::Model {
-    version::Model {
-        workflow_id: workflow,
-        version: number,
-        workspace_id: workspace.uuid(),
-        content_hash: content_hash(&new.graph),
-        graph: new.graph,
-        note: new.note,
-        created_by: new.created_by.map(UserId::uuid),
-        created_at: new.at.0,
     }
 }
 
@@ -411,19 +306,6 @@ fn workflow_record(row: workflow::Model) -> Result<WorkflowRecord> {
     })
 }
 
-fn version_record(row: version::Model, workflow_name: String) -> Result<VersionRecord> {
-    Ok(VersionRecord {
-        workflow: WorkflowId::new(row.workflow_id),
-        workflow_name,
-        version: number(row.version)?,
-        graph: row.graph,
-        note: row.note,
-        content_hash: row.content_hash,
-        created_by: row.created_by.map(UserId::new),
-        created_at: Timestamp(row.created_at),
-    })
-}
-
 fn number(version: i32) -> Result<u32> {
     u32::try_from(version).map_err(|_| inconsistent("version", &version.to_string()))
 }
@@ -432,34 +314,8 @@ fn inconsistent(column: &'static str, found: &str) -> Error {
     Error::Inconsistent { table: "workflows", column, fault: format!("`{found}`") }
 }
 
-fn version_conflict(base: u32, newest: i32) -> Error {
-    let message = format!("version {base} is not the newest one, version {newest} is; load that one and save again");
-    Error::Conflict { code: "version_conflict", message }
-}
-
 /// A LIKE pattern for a text anywhere in a lower-case column; what is special in patterns stands for itself.
 fn containing(text: &str) -> LikeExpr {
     let text = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     LikeExpr::new(format!("%{text}%")).escape('\\')
-}
-
-/// Equal for documents that differ in the order of their keys only, as PostgreSQL does not keep that order.
-pub fn content_hash(graph: &Value) -> String {
-    let canonical = serde_json::to_vec(&Canonical(graph)).unwrap_or_default();
-    Sha256::digest(canonical).iter().fold("sha256:".to_owned(), |hash, byte| format!("{hash}{byte:02x}"))
-}
-
-/// A document with its keys in order.
-struct Canonical<'a>(&'a Value);
-
-impl Serialize for Canonical<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Object(fields) => {
-                serializer.collect_map(fields.iter().map(|(key, value)| (key, Canonical(value))).collect::<BTreeMap<_, _>>())
-            }
-            Value::Array(items) => serializer.collect_seq(items.iter().map(Canonical)),
-            plain => plain.serialize(serializer),
-        }
-    }
 }
