@@ -20,6 +20,7 @@ mod api;
 mod bad_input;
 mod command_line;
 mod crash;
+mod failpoints;
 mod git_job;
 mod harness;
 mod job;

@@ -17,6 +17,16 @@ pub struct Postgres {
 impl Postgres {
     /// Creates a database with a fresh name.
     pub fn start() -> Self {
+        Self::create("")
+    }
+
+    /// Creates a copy under a fresh name. Nobody may be connected to the original.
+    pub fn copy(&self) -> Self {
+        let name = self.url.rsplit_once('/').expect("the URL names a database").1;
+        Self::create(&format!("template {name}"))
+    }
+
+    fn create(like: &str) -> Self {
         let admin = match std::env::var("FLOWFORGE_TEST_POSTGRES") {
             Ok(url) => url,
             Err(_) => Own::get().url.clone(),
@@ -24,7 +34,7 @@ impl Postgres {
         let name = format!("t{}", uuid::Uuid::new_v4().simple());
         let server = admin.rsplit_once('/').expect("the URL names a database").0;
         let postgres = Self { url: format!("{server}/{name}") };
-        query(&admin, &format!("create database {name}"));
+        query(&admin, &format!("create database {name} {like}"));
         postgres
     }
 

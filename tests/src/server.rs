@@ -37,7 +37,19 @@ impl Server {
 
     /// Starts and waits until it is ready.
     pub async fn start(settings: Settings) -> Self {
-        let folder = tempfile::Builder::new().prefix("ff-data-").tempdir().expect("a temporary folder");
+        Self::start_in(data_folder(), settings).await
+    }
+
+    /// Starts on a copy of what another server has left behind, which has stopped.
+    pub async fn start_on(left: &Path, settings: Settings) -> Self {
+        let folder = data_folder();
+        let from = left.join(".");
+        let copied = Command::new("cp").arg("-a").arg(from).arg(folder.path()).status().await.expect("cp starts");
+        assert!(copied.success(), "{} was not copied", left.display());
+        Self::start_in(folder, settings).await
+    }
+
+    async fn start_in(folder: TempDir, settings: Settings) -> Self {
         let port = free_port();
         let child = spawn(&folder, port, &settings);
         let mut server = Self { child, port, folder, settings };
@@ -83,6 +95,17 @@ impl Server {
         ended.expect("it stops within 30 s").expect("it can be waited for").success()
     }
 
+    /// Waits until it has ended by itself; panics after ten seconds.
+    pub async fn ended(&mut self) {
+        let ended = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
+        ended.expect("it ends by itself within 10 s").expect("it can be waited for");
+    }
+
+    /// How its next life is started.
+    pub fn settings(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
     /// Starts it again on the same data and port, and waits until it is ready.
     pub async fn restart(&mut self) {
         self.revive();
@@ -96,15 +119,23 @@ impl Server {
 
     /// Returns when it says that it is ready.
     pub async fn ready(&mut self) {
+        if !self.gets_ready().await {
+            let ended = self.child.wait().await.expect("it can be waited for");
+            panic!("the server ended with {ended}:\n{}", self.log());
+        }
+    }
+
+    /// Waits until it says that it is ready, or has ended before it could: then `false`.
+    pub async fn gets_ready(&mut self) -> bool {
         let client = Client::anonymous(&self.base());
         let limit = Instant::now() + Duration::from_secs(60);
         loop {
             let asked = client.try_send(client.request(reqwest::Method::GET, "//health/ready")).await;
             if asked.is_ok_and(|reply| reply.status == 200) {
-                return;
+                return true;
             }
-            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
-                panic!("the server ended with {status}:\n{}", self.log());
+            if self.child.try_wait().expect("it can be waited for").is_some() {
+                return false;
             }
             assert!(Instant::now() < limit, "the server is not ready after a minute:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -163,6 +194,10 @@ fn spawn(folder: &TempDir, port: u16, settings: &Settings) -> Child {
     command.envs(settings.environment.iter().cloned());
     command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
     command.spawn().expect("the server starts")
+}
+
+fn data_folder() -> TempDir {
+    tempfile::Builder::new().prefix("ff-data-").tempdir().expect("a temporary folder")
 }
 
 fn log_file(folder: &TempDir) -> PathBuf {

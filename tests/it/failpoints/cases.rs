@@ -1,0 +1,186 @@
+//! A small workflow for every kind of node, mostly an example of `workflows/`, with a mark in the ledger behind it.
+
+use flowforge_tests::{Ledger, Remote, chain, root};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+/// What workflows have an effect on.
+pub(super) struct World {
+    pub(super) ledger: Ledger,
+    remote: OnceCell<Remote>,
+}
+
+impl World {
+    pub(super) async fn start() -> Self {
+        Self { ledger: Ledger::start().await, remote: OnceCell::new() }
+    }
+
+    /// The remote, for those who need one.
+    pub(super) async fn remote(&self) -> &Remote {
+        self.remote.get_or_init(Remote::start).await
+    }
+
+    /// A node that marks in the ledger that a run has come here; `trigger.case` tells the runs apart.
+    fn mark(&self, place: &str) -> Value {
+        let url = self.ledger.url(&format!("{{{{ trigger.case }}}}.{place}"));
+        json!({"id": "mark", "type": "http.request", "position": {"x": 0, "y": 300}, "params": {"method": "POST", "url": url}})
+    }
+
+    /// An example with a mark behind one of its nodes.
+    fn marked(&self, file: &str, node: &str) -> Value {
+        let mut graph = example(file);
+        self.put_behind(&mut graph, node, "mark");
+        graph
+    }
+
+    fn put_behind(&self, graph: &mut Value, node: &str, place: &str) {
+        push(graph, "nodes", self.mark(place));
+        push(graph, "edges", json!({"source": node, "target": "mark"}));
+    }
+
+    /// A trigger, one node, and a mark.
+    fn small(&self, kind: &str, params: Value) -> Value {
+        let mark = self.mark("mark")["params"].clone();
+        chain(&[("start", "trigger.manual", json!({})), ("it", kind, params), ("mark", "http.request", mark)])
+    }
+}
+
+/// What is swept.
+pub(super) struct Case {
+    /// The kinds that it is about.
+    pub(super) kinds: &'static [&'static str],
+    /// Workflows by name; the last one is run.
+    pub(super) workflows: Vec<(&'static str, Value)>,
+    /// What it is started with; `case` is added.
+    pub(super) input: Value,
+    /// Places that it has to pass, beside those that every run passes.
+    pub(super) passes: &'static [&'static str],
+    /// The marks that it leaves in the ledger undisturbed, and how often each.
+    pub(super) marks: &'static [(&'static str, usize)],
+    /// How many effects can be under way at once.
+    pub(super) at_once: usize,
+    /// How many times of a place are swept at the most, unless all are.
+    pub(super) samples: usize,
+    /// Whether it needs the remote: `url` and `branch` are added to its input.
+    pub(super) pushes: bool,
+}
+
+impl Case {
+    fn of(kinds: &'static [&'static str], graph: Value) -> Self {
+        let (workflows, marks) = (vec![("swept", graph)], &[("mark", 1)]);
+        Self { kinds, workflows, input: json!({}), passes: &[], marks, at_once: 1, samples: 4, pushes: false }
+    }
+
+    fn with(self, input: Value) -> Self {
+        Self { input, ..self }
+    }
+
+    fn passing(self, passes: &'static [&'static str]) -> Self {
+        Self { passes, ..self }
+    }
+
+    pub(super) fn trigger_manual(world: &World) -> Self {
+        let fields = json!({"fields": [{"name": "name", "label": "Name", "type": "text", "default": "Ada"}]});
+        let graph = chain(&[("start", "trigger.manual", fields), ("mark", "http.request", world.mark("mark")["params"].clone())]);
+        Self::of(&["trigger.manual"], graph)
+    }
+
+    pub(super) fn set(world: &World) -> Self {
+        Self::of(&["set"], world.marked("hello.json", "greeting")).with(json!({"name": "Ada"}))
+    }
+
+    pub(super) fn transform(world: &World) -> Self {
+        Self::of(&["transform"], world.marked("hello.json", "shout")).with(json!({"name": "Ada"}))
+    }
+
+    pub(super) fn filter(world: &World) -> Self {
+        Self::of(&["filter"], world.marked("filter.json", "sum"))
+    }
+
+    pub(super) fn condition(world: &World) -> Self {
+        let input = json!({"customer": "Ada", "total": 120});
+        Self::of(&["condition"], world.marked("branching.json", "receipt")).with(input)
+    }
+
+    pub(super) fn switch(world: &World) -> Self {
+        Self::of(&["switch"], world.marked("switch.json", "ticket")).with(json!({"kind": "invoice"}))
+    }
+
+    /// Each item leaves a mark of its own.
+    pub(super) fn map(world: &World) -> Self {
+        let mut graph = world.marked("map.json", "sum");
+        let body = &mut node(&mut graph, "each")["params"]["body"];
+        world.put_behind(body, "line", "item-{{ index }}");
+        let marks = &[("item-0", 1), ("item-1", 1), ("item-2", 1), ("mark", 1)];
+        Self { marks, at_once: 3, ..Self::of(&["map"], graph) }.passing(&["call", "called", "gather"])
+    }
+
+    /// The called workflow leaves a mark of its own.
+    pub(super) fn call(world: &World) -> Self {
+        let (mut called, mut graph) = (example("hello.json"), world.marked("call.json", "letter"));
+        world.put_behind(&mut called, "shout", "called");
+        node(&mut graph, "hello")["params"]["input"]["case"] = json!("{{ trigger.case }}");
+        node(&mut graph, "letter")["params"]["value"] = json!("{{ steps.hello.output.nonce }}");
+        let workflows = vec![("Hello", called), ("swept", graph)];
+        let case = Self { workflows, marks: &[("called", 1), ("mark", 1)], ..Self::of(&["call"], json!({})) };
+        case.with(json!({"name": "Ada"})).passing(&["call", "called", "gather"])
+    }
+
+    pub(super) fn respond(world: &World) -> Self {
+        let mut graph = world.marked("respond.json", "pack");
+        node(&mut graph, "pack")["params"]["seconds"] = json!(0.1);
+        Self::of(&["respond"], graph)
+    }
+
+    pub(super) fn delay(world: &World) -> Self {
+        Self::of(&["delay"], world.marked("delay.json", "wait")).with(json!({"seconds": 0.3}))
+    }
+
+    pub(super) fn wait_signal(world: &World) -> Self {
+        let graph = world.small("wait.signal", json!({"name": "go", "timeout_s": 600}));
+        Self::of(&["wait.signal"], graph).passing(&["send", "sent", "run-claimed"])
+    }
+
+    pub(super) fn approval(world: &World) -> Self {
+        let input = json!({"what": "A desk", "amount": 220});
+        Self::of(&["approval"], world.marked("approval.json", "book")).with(input).passing(&["send", "sent", "run-claimed"])
+    }
+
+    /// Two attempts take effect and lose their answers.
+    pub(super) fn http_request(world: &World) -> Self {
+        let url = world.ledger.url("{{ trigger.case }}.it?mode=reset");
+        let retry = json!({"max_attempts": 2, "backoff": "linear", "initial_ms": 50, "max_ms": 100});
+        let params = json!({"method": "POST", "url": url, "+": {"retry": retry, "on_error": "continue"}});
+        Self { marks: &[("it", 2), ("mark", 1)], ..Self::of(&["http.request"], world.small("http.request", params)) }
+    }
+
+    pub(super) fn command(world: &World) -> Self {
+        let run = "echo one; echo two >&2; echo three > file; cat file";
+        let passes = &["step-claimed", "report", "reported"];
+        Self::of(&["command"], world.small("command", json!({"run": run}))).passing(passes)
+    }
+
+    pub(super) fn git(world: &World) -> Self {
+        let input = json!({"command": "echo 0.3.0 >VERSION", "message": MESSAGE});
+        let case = Self::of(&["git.clone", "git.branch", "git.commit", "git.push"], world.marked("git-job.json", "push"));
+        Self { pushes: true, samples: 3, ..case }.with(input).passing(&["step-claimed", "report", "reported"])
+    }
+}
+
+/// The commit that is pushed.
+pub(super) const MESSAGE: &str = "Release 0.3.0";
+
+fn example(file: &str) -> Value {
+    let text = std::fs::read_to_string(root().join("workflows").join(file)).expect("an example");
+    let example: Value = serde_json::from_str(&text).expect("a workflow file is JSON");
+    example["graph"].clone()
+}
+
+fn node<'a>(graph: &'a mut Value, id: &str) -> &'a mut Value {
+    let nodes = graph["nodes"].as_array_mut().expect("nodes");
+    nodes.iter_mut().find(|node| node["id"] == id).unwrap_or_else(|| panic!("no node {id}"))
+}
+
+fn push(graph: &mut Value, list: &str, item: Value) {
+    graph[list].as_array_mut().expect("a list").push(item);
+}
