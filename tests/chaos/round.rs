@@ -193,10 +193,24 @@ impl Round {
                 Ok(0) if in_time => return None,
                 Ok(0) => return Some(format!("clients or readers were not done after {} s", REST.as_secs())),
                 open if Instant::now() > limit => {
+                    self.write_what_hangs().await;
                     return Some(format!("open runs after {} s without faults: {open:?}", REST.as_secs()));
                 }
                 _ => tokio::time::sleep(Duration::from_millis(100)).await,
             }
+        }
+    }
+
+    /// Writes down everything that the tables say of what does not end.
+    async fn write_what_hangs(&self) {
+        let sql = "SELECT 'now ' || (extract(epoch from clock_timestamp()) * 1000)::bigint UNION ALL SELECT 'worker ' || to_jsonb(w) FROM workers w \
+             UNION ALL SELECT 'run ' || to_jsonb(r) FROM runs r WHERE finished_at IS NULL UNION ALL SELECT 'step ' || to_jsonb(s) FROM step_runs s \
+             JOIN runs r ON r.id = s.run_id WHERE r.finished_at IS NULL UNION ALL SELECT 'lease ' || to_jsonb(l) FROM step_leases l \
+             UNION ALL SELECT 'message ' || to_jsonb(i) FROM run_inbox i UNION ALL SELECT 'backend ' || to_jsonb(a) FROM pg_stat_activity a \
+             WHERE datname = current_database()";
+        let lines: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.observer.pool()).await.unwrap_or_default();
+        if let Err(fault) = std::fs::write(self.folder.path().join("hangs.txt"), lines.join("\n")) {
+            eprintln!("what hangs was not written down: {fault}");
         }
     }
 

@@ -258,7 +258,7 @@ pub(crate) async fn leftovers(pool: &PgPool) -> sqlx::Result<Leftovers> {
     let messages =
         "SELECT i.kind || ' to ' || i.run_id FROM run_inbox i JOIN runs r ON r.id = i.run_id WHERE r.finished_at IS NULL";
     let transactions = "SELECT 'open since ' || xact_start || ': ' || left(query, 100) FROM pg_stat_activity \
-         WHERE datname = current_database() AND xact_start < now() - interval '5 s' AND backend_type = 'client backend' \
+         WHERE datname = current_database() AND xact_start < clock_timestamp() - interval '5 s' AND backend_type = 'client backend' \
          UNION ALL SELECT 'advisory lock of pid ' || pid FROM pg_locks WHERE locktype = 'advisory'";
     let mut found = Vec::new();
     for sql in [leases, messages, transactions] {

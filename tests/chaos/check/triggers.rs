@@ -158,8 +158,9 @@ pub(super) fn children(world: &World) -> Vec<String> {
 
 /// Whether a run failed because its steps saw too many workers die: that is what the crash budget is for.
 pub(super) fn is_crashed(run: &RunRow) -> bool {
-    // A parent says so of its child.
-    run.status == "failed" && run.error.as_ref().is_some_and(|error| error.to_string().contains("WORKER_CRASHED"))
+    // A parent repeats what its child said, in words.
+    let says_so = |error: &Value| error["code"] == "WORKER_CRASHED" || error.to_string().contains("workers died while");
+    run.status == "failed" && run.error.as_ref().is_some_and(says_so)
 }
 
 pub(super) fn is_over(run: &RunRow) -> bool {
