@@ -54,11 +54,24 @@ async fn each_runs_to_its_end() {
     let remote = Remote::start().await;
     for (file, example) in examples() {
         let workflow = forge.workflow(&file, &example["graph"]).await;
-        let run = forge.run(&workflow, input_for(&file, &example, &forge, &remote)).await;
+        let run = forge.launch(&workflow, input_for(&file, &example, &forge, &remote)).await;
+        if file == "approval.json" {
+            approve(&forge, &run).await;
+            forge.owner.post(&format!("/runs/{run}/signals/paid"), json!({"receipt": 7})).await.expect(202);
+        }
+        let run = forge.end_of(&run).await;
         assert_eq!(run["status"], "completed", "{file}: {run:#}");
         assert!(!run["output"].is_null(), "{file}: {run:#}");
     }
     assert_eq!(remote.commits("example"), [MESSAGE]);
+}
+
+/// What a person would do on the page of approvals.
+async fn approve(forge: &Forge, run: &str) {
+    let asked = forge.until("/approvals", |list| list["items"][0]["run_id"] == run).await;
+    let body = json!({"decision": "approved", "digest": asked["items"][0]["digest"]});
+    let node = asked["items"][0]["node_id"].as_str().expect("a node");
+    forge.owner.post(&format!("/runs/{run}/approvals/{node}"), body).await.expect(200);
 }
 
 /// What a person would type into the form: the defaults, and whatever has none.
