@@ -7,9 +7,11 @@ mod why;
 use std::{sync::Arc, time::Duration};
 
 use flowforge_core::{
-    Catalog, Priority, Rejected, RunId, WorkflowId, WorkspaceId, node::Evaluate, run::MOST_SIGNALS, template::Secrets,
+    Catalog, Priority, Rejected, RunId, WorkflowId, WorkspaceId,
+    node::{Evaluate, NodeError},
+    template::Secrets,
 };
-use futures::Stream;
+use futures::{FutureExt, Stream};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
@@ -21,7 +23,7 @@ pub use self::{
     why::Reason,
 };
 use crate::{
-    blob::{BlobStream, Origin},
+    blob::{BlobStream, Origin, is_small},
     clock::{self, Clock},
     config::EngineConfig,
     error::{Error, Result},
@@ -39,6 +41,9 @@ use crate::{
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// The longest such wait.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
+
+/// How many signals may wait for a run's steps before no more are accepted.
+const SIGNALS_ACCEPTED: usize = 100;
 
 /// A process's engine. Cheap to clone.
 #[derive(Clone)]
@@ -166,18 +171,39 @@ impl Engine {
     pub async fn start(&self, new: NewRun) -> Result<Started> {
         let NewRun { workspace, workflow, version, input, trigger, priority, dedupe } = new;
         let compiled = self.shared.versions.to_start(&self.shared.store, workspace, workflow, version).await?;
-        let mut new = Accept { priority, dedupe, ..Accept::new(workspace, compiled, Arc::default(), trigger) };
-        new.input = Arc::new(self.shared.blobs.keep(Origin::of_run(workspace, new.id), storable(input)).await?);
-        self.accept(new).await
+        let new = Accept::new(workspace, compiled, Arc::new(storable(input)), trigger);
+        self.accept(Accept { priority, dedupe, ..new }).await
     }
 
-    async fn accept(&self, new: Accept) -> Result<Started> {
-        let (workspace, dedupe) = (new.workspace, new.dedupe.clone());
+    async fn accept(&self, mut new: Accept) -> Result<Started> {
+        let (workspace, run, dedupe) = (new.workspace, new.id, new.dedupe.clone());
+        let has_values = new.origin.is_some() || !is_small(&new.input);
+        if has_values {
+            self.put_away(&mut new).boxed().await?;
+        }
         match (start::accept(&self.shared, new).await, dedupe) {
             (Ok(Accepted { record, ended }), _) => Ok(Started { record, is_new: true, ended }),
-            (Err(Error::Fenced), Some(dedupe)) => self.repeated(workspace, &dedupe).await,
+            (Err(Error::Fenced), Some(dedupe)) => {
+                if has_values {
+                    self.shared.blobs.forget_run(workspace, run).boxed().await?;
+                }
+                self.repeated(workspace, &dedupe).await
+            }
             (Err(fault), _) => Err(fault),
         }
+    }
+
+    /// Puts away what is too large for the run's row, and makes its own what it takes over from another run.
+    async fn put_away(&self, new: &mut Accept) -> Result<()> {
+        let (blobs, origin) = (&self.shared.blobs, Origin::of_run(new.workspace, new.id));
+        let gone = |fault: NodeError| Error::Conflict { code: "blob_missing", message: fault.message };
+        let input = std::mem::take(&mut new.input);
+        let input = if new.origin.is_some() { blobs.adopt(&origin, input).await.map_err(gone)? } else { input };
+        for kept in &mut new.kept {
+            kept.output = blobs.adopt(&origin, std::mem::take(&mut kept.output)).await.map_err(gone)?;
+        }
+        new.input = Arc::new(blobs.keep(origin, Arc::unwrap_or_clone(input)).await?);
+        Ok(())
     }
 
     /// Waits until a run has ended or answered, or for so long.
@@ -238,8 +264,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`, or `Rejected` when the run has ended or keeps too many signals already.
     pub async fn signal(&self, workspace: WorkspaceId, run: RunId, name: &str, payload: Value) -> Result<RunRecord> {
-        let row = self.shared.store.run_row(Some(workspace), run).await?;
-        if row.signals.len() + self.shared.store.signals_sent(run).await? >= MOST_SIGNALS {
+        if self.shared.store.signals_waiting(run).await? >= SIGNALS_ACCEPTED {
             return Err(Error::Rejected(Rejected::TooManySignals));
         }
         let payload = Arc::new(storable(payload));

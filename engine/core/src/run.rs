@@ -30,8 +30,9 @@ use crate::{
 /// How many workers may die over a run, without any step ending in between, before its steps are given up.
 pub const CRASH_LIMIT: u32 = 3;
 
-/// How many signals that no step has taken a run keeps.
-pub const MOST_SIGNALS: usize = 100;
+/// How many signals that no step has taken a run keeps at the most. Whoever accepts signals stops well before, since many may be
+/// accepted at once.
+pub const MOST_SIGNALS: usize = 1_000;
 
 /// What happens to a run.
 #[derive(Debug, Clone, PartialEq)]

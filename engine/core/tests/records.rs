@@ -64,6 +64,7 @@ fn what_may_follow_what() {
         waiting 2 until 5 + stopped 2 = cancelled
         backoff 2 until 5 + stopped 2 = cancelled
         backoff 2 until 5 + began 3 = running 3
+        backoff 2 until 5 + failed 3 = failed
     "#]]
     .assert_eq(&legal);
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use flowforge_core::{
     Awaiting, Event, Graph, Run, RunId, RunStatus, StepIx, StepStatus, Timestamp,
+    event::RunError,
     node::{Lane, Stream},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -18,6 +19,10 @@ use crate::{
 pub(crate) const EVENT: &str = "event";
 const RUN_PAUSED: &str = "run_paused";
 const RUN_RESUMED: &str = "run_resumed";
+/// A draft that has grown so large, in rows, is committed before more is done.
+const LARGE_ROWS: usize = 500;
+/// The same in bytes of values.
+const LARGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// What has not been committed yet.
 #[derive(Default)]
@@ -42,6 +47,8 @@ struct Change {
     logs: Vec<LogWrite>,
     consumed: Vec<Uuid>,
     outbox: Vec<Letter>,
+    /// About how many bytes of values there are.
+    bytes: usize,
     touched: bool,
 }
 
@@ -51,9 +58,9 @@ impl Draft {
         !self.delta.touched
     }
 
-    /// How many rows a commit would write.
-    pub(super) fn rows(&self) -> usize {
-        self.delta.steps.len() + self.delta.logs.len()
+    /// Whether a commit would write so much that it is time for one.
+    pub(super) fn is_large(&self) -> bool {
+        self.delta.steps.len() + self.delta.logs.len() >= LARGE_ROWS || self.delta.bytes >= LARGE_BYTES
     }
 
     /// Whether there are log lines to commit and nothing else, except beginnings that they brought along.
@@ -107,13 +114,7 @@ impl Draft {
                 self.write_all_begun(graph);
                 self.delta.patch.cancelled = Some((self.seq(), now));
             }
-            Event::RunFinished { status, output, error } => {
-                self.delta.patch.status = Some(*status);
-                self.delta.patch.output = Some(json_text(output));
-                self.delta.patch.error = error.as_ref().map(|error| serde_json::json!(error).to_string());
-                self.delta.patch.finished = Some((self.seq(), now));
-                self.delta.patch.release = true;
-            }
+            Event::RunFinished { status, output, error } => self.finish(*status, output, error.as_ref(), now),
             Event::RunPaused => self.note(RUN_PAUSED, Some(now), now),
             Event::RunResumed => self.note(RUN_RESUMED, None, now),
             Event::StepStarted { step, attempt } => self.begin(graph, *step, *attempt, now),
@@ -149,6 +150,7 @@ impl Draft {
                 if graph.step(*step).kind.spec.responds && self.delta.patch.response.is_none() {
                     self.delta.patch.response.clone_from(&output);
                 }
+                self.delta.bytes += output.as_ref().map_or(0, String::len);
                 let row = self.end(graph, *step, *attempt, StepStatus::Completed, executed, now);
                 row.port = Some(port.to_string());
                 row.output = output;
@@ -167,12 +169,21 @@ impl Draft {
         }
     }
 
+    fn finish(&mut self, status: RunStatus, output: &Value, error: Option<&RunError>, now: Timestamp) {
+        self.delta.patch.status = Some(status);
+        self.delta.patch.output = Some(json_text(output));
+        self.delta.patch.error = error.map(|error| serde_json::json!(error).to_string());
+        self.delta.patch.finished = Some((self.seq(), now));
+        self.delta.patch.release = true;
+    }
+
     /// Adds a log line.
     pub(super) fn log(&mut self, graph: &Graph, step: StepIx, attempt: u32, stream: Stream, text: String, at: Timestamp) {
         let node = graph.step(step).id.clone();
         // A line may not stand before the beginning of its attempt.
         self.write_begun(graph, step);
         let offset = self.seq();
+        self.delta.bytes += text.len();
         self.delta.logs.push(LogWrite { offset, node, attempt, stream: stream.as_str(), text, at });
     }
 
@@ -271,10 +282,12 @@ impl Draft {
         self.recall(graph, step, attempt);
         self.delta.patch.progress = true;
         let seq = self.seq();
+        let input = executed.and_then(|executed| executed.input.as_ref()).map(json_text);
+        self.delta.bytes += input.as_ref().map_or(0, String::len);
         let row = self.row(graph, step, attempt, status);
         row.finished = Some(seq);
         row.finished_at = Some(executed.map_or(now, |executed| executed.finished_at));
-        row.input = executed.and_then(|executed| executed.input.as_ref()).map(json_text);
+        row.input = input;
         row
     }
 

@@ -6,8 +6,7 @@ use flowforge_core::{
     node::{Await, NodeError, Outcome, Output, Wake},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -198,10 +197,14 @@ impl Store {
         Ok(rows.into_iter().filter_map(handler).collect())
     }
 
-    /// How many signals are on their way to a run.
-    pub(crate) async fn signals_sent(&self, run: RunId) -> Result<usize> {
-        let select = inbox::Entity::find().filter(Column::RunId.eq(run.uuid())).filter(Column::Kind.eq("signal"));
-        Ok(usize::try_from(select.count(&self.read).await?).unwrap_or(usize::MAX))
+    /// How many signals wait for a run's steps, or are on their way to it: in one look, since they move from the one to the other.
+    pub(crate) async fn signals_waiting(&self, run: RunId) -> Result<usize> {
+        let sql = "SELECT signals, (SELECT count(*) FROM run_inbox i WHERE i.run_id = runs.id AND i.kind = 'signal') AS sent \
+             FROM runs WHERE id = $1";
+        let statement = Statement::from_sql_and_values(self.backend(), sql, [run.uuid().into()]);
+        let row = Signals::find_by_statement(statement).one(&self.read).await?.ok_or(Error::NotFound("run"))?;
+        let kept = row.signals.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+        Ok(kept + usize::try_from(row.sent).unwrap_or_default())
     }
 
     /// Throws a message away that nobody can obey.
@@ -244,4 +247,10 @@ fn row(run: RunId, message: &Message) -> Result<inbox::ActiveModel> {
         body: Set(body),
         created_at: Set(crate::Clock::default().now().0),
     })
+}
+
+#[derive(FromQueryResult)]
+struct Signals {
+    signals: Option<Value>,
+    sent: i64,
 }
