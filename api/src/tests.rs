@@ -3,6 +3,7 @@
 
 mod accounts;
 mod approvals;
+mod blobs;
 mod children;
 mod files;
 mod openapi;

@@ -5,6 +5,7 @@
 //! it holds, so that a writer that was thought dead can only write the same bytes again. What was written and never named goes
 //! with its run.
 
+mod adopt;
 mod fetch;
 mod keep;
 mod list;
@@ -18,18 +19,20 @@ use object_store::{
     ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder, local::LocalFileSystem, path::Path,
     prefix::PrefixStore,
 };
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 pub use self::mark::{shown, unmarked};
 pub(crate) use self::{
     fetch::Opened,
-    keep::Origin,
+    keep::{Origin, is_kept_as},
     list::Pages,
     mark::{Reference, is_mark, is_plain, marked},
 };
 use crate::{
     clock,
     error::{Error, Result},
+    executor::roughly,
 };
 
 /// The largest value that stands in its row, as JSON, in bytes.
@@ -179,6 +182,11 @@ fn bucket(url: &str, endpoint: Option<&str>) -> Result<Box<dyn ObjectStore>> {
         "" => Box::new(objects),
         prefix => Box::new(PrefixStore::new(objects, Path::from(prefix))),
     })
+}
+
+/// Whether a value has its place in a row for certain. A look at it is cheaper than writing it out.
+pub(crate) fn is_small(value: &Value) -> bool {
+    roughly(value) <= INLINE / 8
 }
 
 /// What a fault of the store means for whoever can wait for it to pass.

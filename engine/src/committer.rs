@@ -23,6 +23,8 @@ use crate::{
 
 /// The most deltas in one transaction.
 const BATCH: usize = 512;
+/// The most bytes in one transaction, unless one delta alone has more.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// The most deltas that wait. A writer that finds no room waits too, which slows down whoever feeds it.
 const WAITING: usize = 8_192;
 
@@ -80,10 +82,21 @@ pub(crate) fn answered(answer: Result<Result<()>, oneshot::error::RecvError>) ->
 }
 
 /// Takes from the waiting orders those that can stand in one transaction: at most one a run, so that no row is written
-/// twice by one statement. What is left over comes first the next time.
+/// twice by one statement, and not more bytes than a transaction should have. What is left over comes first the next time.
 fn next_batch(waiting: &mut Vec<Order>) -> Vec<Order> {
     let mut runs: HashSet<RunId> = HashSet::with_capacity(waiting.len());
-    let (mut batch, rest): (Vec<Order>, _) = std::mem::take(waiting).into_iter().partition(|order| runs.insert(order.delta.run));
+    let mut bytes = 0_usize;
+    let mut fits = |order: &Order| {
+        // A run's later delta must not overtake its earlier one, so that its place is taken whether it fits or not.
+        if !runs.insert(order.delta.run) {
+            return false;
+        }
+        let size = order.delta.bytes();
+        let fits = bytes == 0 || bytes.saturating_add(size) <= BATCH_BYTES;
+        bytes = if fits { bytes.saturating_add(size) } else { bytes };
+        fits
+    };
+    let (mut batch, rest): (Vec<Order>, _) = std::mem::take(waiting).into_iter().partition(|order| fits(order));
     *waiting = rest;
     // Two committers that lock the same runs do so in the same order.
     batch.sort_unstable_by_key(|order| order.delta.run);
@@ -110,5 +123,38 @@ fn refuse(batch: Vec<Order>, fault: &Error) {
             fault => Error::Storage(fault.to_string()),
         };
         let _ = order.done.send(Err(fault));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn order(run: u128, bytes: usize) -> Order {
+        let patch = RunPatch { output: Some("x".repeat(bytes)), ..RunPatch::default() };
+        Order { delta: Delta::of_run(RunId::new(Uuid::from_u128(run)), Guard::Owner(1), 1, patch), done: oneshot::channel().0 }
+    }
+
+    /// The runs and sizes of each batch.
+    fn batches(orders: &[(u128, usize)]) -> Vec<Vec<(u128, usize)>> {
+        let mut waiting: Vec<Order> = orders.iter().map(|(run, bytes)| order(*run, *bytes)).collect();
+        let shown = |order: Order| (order.delta.run.uuid().as_u128(), order.delta.bytes());
+        let next = || (!waiting.is_empty()).then(|| next_batch(&mut waiting).into_iter().map(shown).collect());
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn a_run_is_written_once_a_batch_and_in_its_order() {
+        assert_eq!(batches(&[(2, 1), (1, 1), (2, 2), (2, 3)]), [vec![(1, 1), (2, 1)], vec![(2, 2)], vec![(2, 3)]]);
+    }
+
+    #[test]
+    fn a_batch_has_no_more_bytes_than_a_transaction_should_have() {
+        const HALF: usize = BATCH_BYTES / 2;
+        assert_eq!(batches(&[(1, HALF), (2, HALF), (3, 1)]), [vec![(1, HALF), (2, HALF)], vec![(3, 1)]]);
+        let larger = BATCH_BYTES * 3;
+        assert_eq!(batches(&[(1, 1), (2, larger), (2, 2), (3, 1)]), [vec![(1, 1), (3, 1)], vec![(2, larger)], vec![(2, 2)]]);
     }
 }

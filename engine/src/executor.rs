@@ -19,7 +19,7 @@ use futures::FutureExt;
 use serde_json::{Map, Value};
 
 use self::mask::Mask;
-pub(crate) use self::storable::{json_text, storable, text as storable_text};
+pub(crate) use self::storable::{json_text, roughly, storable, text as storable_text};
 use crate::{
     blob::Blobs,
     clock::Clock,

@@ -11,6 +11,7 @@ mod gather;
 mod heavy;
 mod inbox;
 mod kept;
+mod limits;
 mod load;
 mod log;
 mod obey;
@@ -31,10 +32,9 @@ use futures::{
 };
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use self::{children::Called, draft::Draft, log::Line};
+use self::{children::Called, draft::Draft, log::Line, write::Commit};
 pub(crate) use self::{
     draft::EVENT,
     kept::begun,
@@ -46,7 +46,7 @@ pub(crate) use self::{
 use crate::{
     blob::{Pages, is_plain},
     clock,
-    committer::{Answer, NewRunRow, answered},
+    committer::{KeyedLimit, NewRunRow, answered},
     compiled::Compiled,
     error::{Error, Result},
     executor::Executed,
@@ -59,8 +59,6 @@ use crate::{
 const SHOW_AFTER: Duration = Duration::from_millis(100);
 /// A run that only waits lets go of its worker when the wait is longer than this.
 const PARK_AFTER: Duration = Duration::from_secs(5);
-/// A draft that has grown so large is committed before more is done.
-const LARGE_DRAFT: usize = 500;
 /// How many effects of one run are under way at once in its owner.
 const EFFECTS_AT_ONCE: usize = 64;
 /// How many log lines wait for the owner before the steps that write them wait too.
@@ -118,6 +116,8 @@ pub(crate) struct Owner {
     place: Option<Place>,
     /// What the run is counted under, if it has a limit.
     line: Option<String>,
+    /// What its steps are counted under, where that depends on an input that lies elsewhere.
+    limits: BTreeMap<StepIx, KeyedLimit>,
     /// When something last happened.
     moved_at: Instant,
     effects: Arc<Semaphore>,
@@ -135,23 +135,6 @@ pub(crate) struct Owner {
     over: Option<Ended>,
     accepted: Option<oneshot::Sender<Result<RunRecord>>>,
     ended: Option<oneshot::Sender<RunRecord>>,
-}
-
-/// A commit under way.
-struct Commit {
-    answer: Answer,
-    /// Puts away what is too large for a row, before the commit.
-    _putting_away: Option<AbortOnDropHandle<()>>,
-    /// What may begin when it has succeeded.
-    then: Vec<Begin>,
-    /// Runs that have a message waiting when it has succeeded.
-    rings: Vec<RunId>,
-    calls_handler: bool,
-    /// What whoever waits for the run is told when it has succeeded: that it has ended or answered.
-    told: Option<Box<RunRecord>>,
-    has_effects: bool,
-    /// How ownership ends with it, when it lets the run go.
-    lets_go: Option<Ended>,
 }
 
 /// What begins when its causes are on disk.
@@ -252,6 +235,7 @@ impl Owner {
             handler_called: false,
             place: None,
             line: None,
+            limits: BTreeMap::new(),
             moved_at: clock::monotonic(),
             effects: Arc::new(Semaphore::new(EFFECTS_AT_ONCE)),
             lines,
@@ -292,6 +276,9 @@ impl Owner {
 
     async fn begin(&mut self, crashes: u32) -> Result<()> {
         self.suspect = crashes > 0;
+        if !self.plain {
+            self.see_limits().boxed().await;
+        }
         if self.run.status() == RunStatus::Pending {
             let trigger = self.trigger;
             // A child may have been asked to stop before it existed.
@@ -329,7 +316,7 @@ impl Owner {
     async fn do_what_is_ready(&mut self) {
         while let Some(Some(done)) = self.under_way.next().now_or_never() {
             self.finished(done);
-            if self.draft.rows() >= LARGE_DRAFT {
+            if self.draft.is_large() {
                 self.hand_over().await;
                 tokio::task::yield_now().await;
             }
@@ -367,7 +354,7 @@ impl Owner {
             Some(done) = self.under_way.next(), if !letting_go => self.finished(done),
             // What cannot be written as fast as it comes is not gathered without end: the steps that write it wait.
             Some(called) = self.calling.next(), if !letting_go => self.called(called),
-            Some(line) = self.lines.recv(), if !letting_go && self.draft.rows() < LARGE_DRAFT => self.take_line(line),
+            Some(line) = self.lines.recv(), if !letting_go && !self.draft.is_large() => self.take_line(line),
             () = self.bell.notified(), if !letting_go => {
                 if let Err(fault) = self.read_inbox().await {
                     tracing::warn!(run = %self.id, %fault, "the inbox could not be read; the sweeper will ring again");

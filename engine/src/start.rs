@@ -8,11 +8,13 @@ use flowforge_core::{
     run::Kept,
     template::{NoSecrets, Scope},
 };
+use futures::FutureExt;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
 use crate::{
+    blob::is_plain,
     clock,
     committer::{Delta, Guard, KeyedLimit, NewRunRow, RunPatch},
     compiled::Compiled,
@@ -82,7 +84,11 @@ pub(crate) struct Accepted {
 
 /// Accepts a run. Answers when it is on disk.
 pub(crate) async fn accept(shared: &Arc<Shared>, new: Accept) -> Result<Accepted> {
-    let (record, row) = rows(shared, &new);
+    let limit = match new.compiled.graph.concurrency() {
+        Some(limit) => Some(run_limit(limit, &new.compiled, &seen(shared, limit, &new).boxed().await?)),
+        None => None,
+    };
+    let (record, row) = rows(shared, &new, limit);
     // Who is counted is let in by whoever claims it.
     let may_begin = new.here && row.limit.is_none() && new.kept.is_empty() && shared.config.works;
     let Some(room) = may_begin.then(|| shared.room()).flatten() else {
@@ -94,7 +100,17 @@ pub(crate) async fn accept(shared: &Arc<Shared>, new: Accept) -> Result<Accepted
     own(shared, owner, room, waiting).await
 }
 
-fn rows(shared: &Shared, new: &Accept) -> (RunRecord, NewRunRow) {
+/// The input as a limit's key sees it.
+async fn seen(shared: &Shared, limit: &Limit, new: &Accept) -> Result<Arc<Value>> {
+    if limit.key.is_none() || is_plain(&new.input) {
+        return Ok(new.input.clone());
+    }
+    let opened = shared.blobs.read(new.workspace, vec![new.input.clone()]).await;
+    let opened = opened.map_err(|fault| Error::Conflict { code: "blob_missing", message: fault.message })?;
+    Ok(opened.values.into_iter().next().unwrap_or_default())
+}
+
+fn rows(shared: &Shared, new: &Accept, limit: Option<KeyedLimit>) -> (RunRecord, NewRunRow) {
     let now = shared.clock.now();
     let graph = &new.compiled.graph;
     let trigger_node: Option<NodeId> = new.trigger_step.map(|step| graph.step(step).id.clone());
@@ -117,7 +133,7 @@ fn rows(shared: &Shared, new: &Accept) -> (RunRecord, NewRunRow) {
         body: new.compiled.body.clone(),
         depth: new.depth,
         origin: new.origin,
-        limit: graph.concurrency().map(|limit| run_limit(limit, &new.compiled, &new.input)),
+        limit,
     };
     let record = RunRecord {
         id: new.id,

@@ -10,6 +10,7 @@ use flowforge_core::RunId;
 use uuid::Uuid;
 
 use crate::{
+    blob::Origin,
     clock,
     config::QueueConfig,
     error::{Error, Result},
@@ -102,7 +103,10 @@ async fn start_handlers(shared: &Arc<Shared>) -> Result<()> {
 
 async fn start_handler(shared: &Arc<Shared>, id: RunId, message: Uuid, handler: &Handler) -> Result<()> {
     let compiled = start::compiled(shared, handler.workspace, &handler.workflow, None).await?;
-    let new = Accept::new(handler.workspace, compiled, Arc::new(handler.input.clone()), HANDLER);
+    // The run that has failed may be removed before its handler has ended. What is gone already is missed where it is read.
+    let input = Arc::new(handler.input.clone());
+    let own = shared.blobs.adopt(&Origin::of_run(handler.workspace, id), input.clone()).await;
+    let new = Accept::new(handler.workspace, compiled, own.unwrap_or(input), HANDLER);
     match start::accept(shared, Accept { id, called_by: Some(message), ..new }).await {
         // Another process was quicker.
         Err(Error::Fenced) => shared.store.forget_message(message).await,

@@ -5,7 +5,7 @@ mod records;
 use std::{path::Path, process::ExitCode};
 
 use clap::Args;
-use flowforge_engine::{Location, Store};
+use flowforge_engine::{BlobConfig, Blobs, Location, Store};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::process::Command;
 
@@ -59,6 +59,7 @@ impl Finding {
 pub(super) async fn doctor(ask: Doctor) -> Result<ExitCode, Failure> {
     let mut findings = vec![git().await, sandbox(&ask).await?, folder(&ask.data.data_dir)];
     findings.extend(database(&ask).await);
+    findings.push(blobs(&ask.data).await);
     let missing = findings.iter().any(|finding| matches!(finding.level, Level::Missing | Level::Broken));
     if ask.json {
         println!("{}", serde_json::to_string(&findings).map_err(Failure::during("the findings cannot be printed"))?);
@@ -139,6 +140,23 @@ async fn database(ask: &Doctor) -> Vec<Finding> {
             findings.extend(records::check(ask, &store).await);
             findings
         }
+    }
+}
+
+/// A folder that is not there yet is made by the server.
+async fn blobs(data: &Data) -> Finding {
+    let config = data.blobs();
+    let place = match &config {
+        BlobConfig::Folder(folder) if !folder.exists() => {
+            return Finding::new("large values", Level::Good, format!("in a folder, to be made in {}", folder.display()));
+        }
+        BlobConfig::Folder(folder) => folder.display().to_string(),
+        BlobConfig::S3 { url, .. } => url.clone(),
+    };
+    let checked = async { Blobs::open(&config)?.check().await };
+    match checked.await {
+        Ok(()) => Finding::new("large values", Level::Good, format!("{place} can be written and read")),
+        Err(fault) => Finding::new("large values", Level::Missing, format!("{place} cannot be used: {fault}")),
     }
 }
 

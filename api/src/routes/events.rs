@@ -53,6 +53,7 @@ pub(crate) struct EventQuery {
         (status = 200, description = "a stream of events", content_type = "text/event-stream", body = String),
         (status = 400, description = "the cursor is not a number", body = ProblemBody<'_>),
         (status = 404, body = ProblemBody<'_>),
+        (status = 410, description = "`run_expired`: the workspace no longer keeps runs of that time", body = ProblemBody<'_>),
     ))]
 pub(crate) async fn stream(
     State(app): State<App>,

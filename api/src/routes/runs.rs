@@ -222,6 +222,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/runs/{id}", operation_id = "get_run", tag = "runs", params(("id" = String, Path)), responses(
     (status = 200, body = Run),
     (status = 404, body = ProblemBody<'_>),
+    (status = 410, description = "`run_expired`: the workspace no longer keeps runs of that time", body = ProblemBody<'_>),
 ))]
 pub(crate) async fn show(State(app): State<App>, who: Principal, Ids(id): Ids<RunId>) -> Result<Json<Run>> {
     let record = app.store().run(who.workspace, id).await?;

@@ -6,7 +6,7 @@ use object_store::{ObjectStoreExt, path::Path};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Blobs, FIRST_WAIT, INLINE, LONGEST_WAIT, Reference, failed};
+use super::{Blobs, FIRST_WAIT, INLINE, LARGEST, LONGEST_WAIT, Reference, failed};
 use crate::{
     error::{Error, Result},
     executor::json_text,
@@ -41,10 +41,14 @@ impl Blobs {
     /// A value as it stands in a row: itself, or a reference to it once it is put away.
     ///
     /// # Errors
-    /// `Storage` when the store does not do its part.
+    /// `Storage` when the store does not do its part, `BadInput` when the value is too large for it.
     pub(crate) async fn keep(&self, origin: Origin, value: Value) -> Result<Value> {
         let text = json_text(&value);
-        if text.len() <= INLINE { Ok(value) } else { self.try_put(origin, text).await }
+        match text.len() {
+            0..=INLINE => Ok(value),
+            0..=LARGEST => self.try_put(origin, text).await,
+            bytes => Err(Error::BadInput(format!("a value has {bytes} bytes; the most is {LARGEST}"))),
+        }
     }
 
     /// Puts a value away, which is given as JSON.
@@ -75,6 +79,14 @@ impl Blobs {
     async fn write(&self, reference: &Reference, bytes: Bytes) -> Result<()> {
         let path = Path::parse(&reference.key).map_err(|fault| Error::BadInput(fault.to_string()))?;
         self.0.objects.put(&path, bytes.into()).await.map(drop).map_err(failed)
+    }
+}
+
+/// Whether a value, as it would be kept, is the one that is kept already, itself or as a reference.
+pub(crate) fn is_kept_as(kept: &Value, value: Value) -> bool {
+    match Reference::of(kept) {
+        Some(reference) => hex(json_text(&value).as_bytes()) == reference.sha256,
+        None => value == *kept,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use flowforge_core::{RunId, WorkspaceId};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The key that marks a reference.
 const MARK: &str = "$blob";
@@ -26,7 +26,11 @@ pub(crate) struct Reference {
 impl Reference {
     /// The reference that a kept value is, if it is one.
     pub(crate) fn of(value: &Value) -> Option<Self> {
-        let fields = value.as_object()?;
+        Self::of_fields(value.as_object()?)
+    }
+
+    /// The same of an object's fields.
+    pub(super) fn of_fields(fields: &Map<String, Value>) -> Option<Self> {
         let key = fields.get(MARK)?.as_str()?.to_owned();
         let size = usize::try_from(fields.get("size")?.as_u64()?).ok()?;
         Some(Self { key, size, sha256: fields.get("sha256")?.as_str()?.to_owned() })

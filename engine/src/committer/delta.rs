@@ -41,6 +41,26 @@ impl Delta {
     }
 }
 
+impl Delta {
+    /// About how many bytes of values it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let of = |json: &Option<String>| json.as_ref().map_or(0, String::len);
+        let of_step = |step: &StepWrite| of(&step.input) + of(&step.output) + of(&step.error) + of(&step.awaiting);
+        let patch = &self.patch;
+        let new = match &self.guard {
+            Guard::New(row) => row.input.len(),
+            _ => 0,
+        };
+        new + of(&patch.output)
+            + of(&patch.error)
+            + of(&patch.signals)
+            + of(&patch.response)
+            + self.steps.iter().map(of_step).sum::<usize>()
+            + self.logs.iter().map(|log| log.text.len()).sum::<usize>()
+            + self.outbox.iter().map(|letter| letter.body.len()).sum::<usize>()
+    }
+}
+
 /// What must hold for a delta to be written.
 #[derive(Debug, Clone)]
 pub(crate) enum Guard {

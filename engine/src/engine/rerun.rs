@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Dedupe, Engine, Started};
 use crate::{
+    blob::is_kept_as,
     compiled::Compiled,
     error::{Error, Result},
     executor::storable,
@@ -121,7 +122,7 @@ impl Engine {
         let trigger = row.trigger_node.as_deref().and_then(|node| compiled.graph.find(&node.into()));
         let trigger = trigger.filter(|step| compiled.graph.step(*step).kind.spec.is_trigger());
         let trigger = trigger.or_else(|| compiled.graph.manual_trigger());
-        let has_other_input = new.input.as_ref().is_some_and(|input| storable(input.clone()) != *record.input);
+        let has_other_input = new.input.as_ref().is_some_and(|input| !is_kept_as(&record.input, storable(input.clone())));
         let plan = plan(&Ask { old: &old.graph, past: &past, new: &compiled.graph, trigger, begin, has_other_input });
         Ok(Prepared { record, compiled, trigger, plan })
     }

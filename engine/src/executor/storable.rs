@@ -55,6 +55,11 @@ pub(super) fn noted(value: Value) -> Value {
     }
 }
 
+/// About how many bytes a value has as JSON: not less than a sixth.
+pub(crate) fn roughly(value: &Value) -> usize {
+    size(value, usize::MAX).unwrap_or(usize::MAX)
+}
+
 /// About how many bytes a value has as JSON; nothing when it has more levels than these.
 pub(super) fn size(value: &Value, levels: usize) -> Option<usize> {
     let below = || levels.checked_sub(1);

@@ -141,7 +141,9 @@ impl Owner {
         let gathers = self.gathers(step).is_some();
         if spec.lane() == Lane::Dispatched && !gathers {
             if !replayed {
-                let limit = spec.concurrency.as_ref().map(|limit| step_limit(limit, &self.compiled, step, &self.record.input));
+                let known = || self.limits.get(&step).cloned();
+                let limit = spec.concurrency.as_ref();
+                let limit = limit.map(|it| known().unwrap_or_else(|| step_limit(it, &self.compiled, step, &self.record.input)));
                 self.draft.dispatch(Dispatch { node: spec.id.clone(), attempt, limit });
             }
             return self.after_draft.push(Begin::Hint(self.step_ref(step, attempt)));

@@ -2,10 +2,32 @@
 
 use std::time::Instant;
 
-use flowforge_core::RunStatus;
+use flowforge_core::{RunId, RunStatus};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::{Commit, Ended, LARGE_DRAFT, Owner, PARK_AFTER, heavy::is_heavy};
-use crate::{clock, committer::Guard};
+use super::{Begin, Ended, Owner, PARK_AFTER, heavy::is_heavy};
+use crate::{
+    clock,
+    committer::{Answer, Guard},
+    record::RunRecord,
+};
+
+/// A commit under way.
+pub(super) struct Commit {
+    pub(super) answer: Answer,
+    /// Puts away what is too large for a row, before the commit.
+    _putting_away: Option<AbortOnDropHandle<()>>,
+    /// What may begin when it has succeeded.
+    pub(super) then: Vec<Begin>,
+    /// Runs that have a message waiting when it has succeeded.
+    pub(super) rings: Vec<RunId>,
+    pub(super) calls_handler: bool,
+    /// What whoever waits for the run is told when it has succeeded: that it has ended or answered.
+    pub(super) told: Option<Box<RunRecord>>,
+    pub(super) has_effects: bool,
+    /// How ownership ends with it, when it lets the run go.
+    pub(super) lets_go: Option<Ended>,
+}
 
 impl Owner {
     /// Hands the draft to the committer, unless a commit is under way or the draft can wait for more.
@@ -57,7 +79,7 @@ impl Owner {
 
     /// Log lines alone are gathered for a moment.
     fn may_wait(&self) -> bool {
-        self.draft.has_only_logs() && self.draft.rows() < LARGE_DRAFT && self.show_at.is_some() && !self.moment_to_show_came()
+        self.draft.has_only_logs() && !self.draft.is_large() && self.show_at.is_some() && !self.moment_to_show_came()
     }
 
     /// Whether what has begun and what was logged has to be written now, for those who watch.

@@ -72,9 +72,12 @@ impl Store {
             ..TransactionOptions::default()
         };
         let snapshot = Snapshot { store: self, tx: self.read.begin_with_options(options).await?, run, lease };
-        let standing = snapshot.standing(workspace).await?;
+        let standing = snapshot.standing(workspace).await;
         snapshot.tx.commit().await?;
-        Ok(standing)
+        match (standing, workspace) {
+            (Err(Error::NotFound(_)), Some(workspace)) => Err(self.no_run(workspace, run).await?),
+            (standing, _) => standing,
+        }
     }
 
     /// Runs older than an age that nothing seems to move: nobody owns them, no time is set, nothing is in their inbox, and none
@@ -187,15 +190,22 @@ impl Snapshot<'_> {
     }
 
     async fn wait(&self) -> Result<Option<Wait>> {
-        let (length, integer) = match self.store.backend() {
-            DbBackend::Postgres => ("jsonb_array_length", "bigint"),
-            _ => ("json_array_length", "integer"),
+        // A long list lies elsewhere in pages, each of which says how many items it has.
+        let total = match self.store.backend() {
+            DbBackend::Postgres => {
+                "jsonb_array_length(s.awaiting -> 'items') + (SELECT coalesce(sum((page ->> 'count')::bigint), 0)::bigint \
+                 FROM jsonb_array_elements(s.awaiting -> 'pages') page)"
+            }
+            _ => {
+                "CAST(json_array_length(s.awaiting -> 'items') + (SELECT coalesce(sum(page.value ->> 'count'), 0) \
+                 FROM json_each(s.awaiting, '$.pages') page) AS integer)"
+            }
         };
         let kind = "s.awaiting ->> 'kind'";
         let sql = format!(
             "SELECT s.node_id, s.wake_at, {kind} AS kind, s.awaiting ->> 'name' AS name, CAST(s.awaiting -> 'approvers' AS text) AS approvers, \
-             CAST({length}(s.awaiting -> 'items') AS {integer}) AS total, (SELECT count(*) FROM runs c WHERE c.parent_run_id = s.run_id \
-             AND c.parent_node = s.node_id AND c.parent_attempt = s.attempt AND c.finished_at IS NOT NULL) AS ended \
+             {total} AS total, (SELECT count(*) FROM runs c WHERE c.parent_run_id = s.run_id AND c.parent_node = s.node_id \
+             AND c.parent_attempt = s.attempt AND c.finished_at IS NOT NULL) AS ended \
              FROM step_runs s WHERE s.run_id = $1 AND s.status = 'waiting' AND s.finished_seq IS NULL \
              ORDER BY CASE {kind} WHEN 'approval' THEN 0 WHEN 'signal' THEN 1 WHEN 'children' THEN 2 ELSE 3 END, s.started_seq LIMIT 1"
         );

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use flowforge_core::{RunId, RunStatus, WorkspaceId};
-use flowforge_engine::{EngineConfig, Error, NewRun, RunRecord, clock, shown as as_written};
+use flowforge_engine::{EngineConfig, Error, NewRun, Reason, RunRecord, clock, shown as as_written};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
@@ -185,7 +185,9 @@ fn long_lists_and_what_they_come_to_lie_elsewhere() {
         let nodes = json!([["m", "spawn", {"items": "{{ trigger }}", "body": inner, "max_parallel": 5}], ["z", "length", {}]]);
         let run = start(&forge, &first, nodes, &["m -> z"], json!(items)).await.id;
         forge.world.called(20).await;
+        let (_, reason) = first.engine.why(forge.workspace, run).await.unwrap();
         first.kill();
+        assert!(matches!(reason, Reason::Children { total: 60, .. }), "{reason:?}");
         let second = forge.process_with(EngineConfig { exclusive: true, ..config() }).await;
         let record = forge.ended(&second, run).await;
         assert_eq!(record.status, RunStatus::Completed, "{:?}", record.error);

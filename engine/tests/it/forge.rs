@@ -51,12 +51,17 @@ impl Drop for Process {
 
 /// Runs a test on every database there is.
 pub(crate) fn on_every_database<F: Future<Output = ()>>(test: impl Fn(Forge) -> F) {
+    on_every_database_within(PATIENCE, test);
+}
+
+/// The same for a test that takes longer than others.
+pub(crate) fn on_every_database_within<F: Future<Output = ()>>(patience: Duration, test: impl Fn(Forge) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for location in locations() {
         println!("on {location:?}");
         runtime.block_on(async {
             let forge = Forge::open(location).await;
-            tokio::time::timeout(PATIENCE, test(forge)).await.expect("the test hangs");
+            tokio::time::timeout(patience, test(forge)).await.expect("the test hangs");
         });
     }
 }

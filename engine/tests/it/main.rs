@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at once")]
 
+mod adopted;
 mod audit;
 mod blobs;
 mod chaos;
