@@ -170,6 +170,8 @@ fn bucket(url: &str, endpoint: Option<&str>) -> Result<Box<dyn ObjectStore>> {
     let refused = |fault: object_store::Error| Error::BadInput(format!("the blob store {url} cannot be used: {fault}"));
     let place = url.strip_prefix("s3://").filter(|place| !place.starts_with('/') && !place.is_empty());
     let place = place.ok_or_else(|| Error::BadInput("the blob store must be s3://bucket or s3://bucket/prefix".to_owned()))?;
+    // Whoever has chosen one before is right.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     let retry = RetryConfig { max_retries: 3, retry_timeout: PATIENCE, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);

@@ -10,7 +10,9 @@ pub enum Error {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// There may have been such a run, and the workspace no longer keeps it.
-    #[error("runs are removed {days} days after their end in this workspace, and this one is older than that if there ever was one")]
+    #[error(
+        "runs are removed {days} days after their end in this workspace, and this one is older than that if there ever was one"
+    )]
     Expired {
         /// How many days runs are kept.
         days: u32,

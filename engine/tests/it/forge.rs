@@ -105,11 +105,15 @@ impl Forge {
     }
 
     pub(crate) async fn process_with(&self, config: EngineConfig) -> Process {
+        self.process_as_given(EngineConfig { blobs: BlobConfig::Folder(self.blobs()), ..config }).await
+    }
+
+    /// The same with large values elsewhere than in the forge's own folder.
+    pub(crate) async fn process_as_given(&self, config: EngineConfig) -> Process {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (location, world, folder) = (self.location.clone(), self.world.clone(), self.blobs());
+        let (location, world) = (self.location.clone(), self.world.clone());
         let open = runtime.spawn(async move {
             let store = Store::connect(&location).await?;
-            let config = EngineConfig { blobs: BlobConfig::Folder(folder), ..config };
             Engine::open(store, catalog(&world), Arc::new(NoScripts), Arc::new(NoSecrets), config).await
         });
         let engine = open.await.unwrap().unwrap();

@@ -5,13 +5,15 @@
 mod adopted;
 mod audit;
 mod blobs;
+mod bucket;
 mod chaos;
 mod children;
 mod crash;
 mod feed;
 mod forge;
-mod nodes;
+mod lists;
 mod nets;
+mod nodes;
 mod processes;
 mod queue;
 mod rerun;

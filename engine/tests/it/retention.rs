@@ -17,7 +17,7 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 
 impl Forge {
     /// Keeps runs so many days after their end.
-    async fn keep(&self, days: u32) {
+    pub(crate) async fn keep(&self, days: u32) {
         let id = self.literal(self.workspace.uuid());
         self.sql("DELETE FROM workspaces").await;
         self.sql(&format!("INSERT INTO workspaces (id, name, created_at, retention_days) VALUES ({id}, 'w', 0, {days})")).await;
