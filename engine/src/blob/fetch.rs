@@ -191,3 +191,95 @@ fn replaced(value: &Value, fetched: &Fetched) -> Value {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flowforge_core::{NodeId, RunId};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        blob::{BlobConfig, Origin},
+        clock,
+    };
+
+    struct Store {
+        blobs: Blobs,
+        workspace: WorkspaceId,
+        folder: tempfile::TempDir,
+    }
+
+    impl Store {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let blobs = Blobs::open(&BlobConfig::Folder(folder.path().to_owned())).unwrap();
+            Self { blobs, workspace: WorkspaceId::new(clock::new_uuid()), folder }
+        }
+
+        async fn put(&self, value: Value) -> Value {
+            let run = RunId::new(clock::new_uuid());
+            let origin = Origin { workspace: self.workspace, run, node: NodeId::new("a"), attempt: 1 };
+            self.blobs.put(origin, value.to_string()).await
+        }
+
+        async fn read(&self, value: Value) -> Result<Value, String> {
+            let opened = self.blobs.read(self.workspace, vec![Arc::new(value)]).await;
+            opened.map(|opened| (*opened.values[0]).clone()).map_err(|fault| fault.code.into_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn references_are_followed_as_deep_as_they_stand() {
+        let store = Store::new();
+        let inner = store.put(json!({"$$blob": "a user's"})).await;
+        let outer = store.put(json!([inner, 1, {"again": inner}])).await;
+        let users = json!({"$blob": "a user's"});
+        let expected = json!({"x": [users, 1, {"again": users}]});
+        assert_eq!(store.read(json!({ "x": outer })).await, Ok(expected));
+        let value = Arc::new(outer);
+        let both = store.blobs.read(store.workspace, vec![value.clone(), value]).await.unwrap().values;
+        assert!(Arc::ptr_eq(&both[0], &both[1]), "one value, however often it is read");
+    }
+
+    #[tokio::test]
+    async fn what_was_changed_or_is_another_workspace_s_is_not_given() {
+        let store = Store::new();
+        let value = store.put(json!("a")).await;
+        let file = store.folder.path().join(value["$blob"].as_str().unwrap());
+        assert_eq!(store.read(value.clone()).await, Ok(json!("a")));
+        std::fs::write(&file, "\"b\"").unwrap();
+        assert_eq!(store.read(value.clone()).await, Err("BLOB_MISSING".to_owned()));
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(store.read(value).await, Err("BLOB_MISSING".to_owned()));
+        let other =
+            Store { workspace: WorkspaceId::new(clock::new_uuid()), blobs: store.blobs.clone(), folder: Store::new().folder };
+        let foreign = store.put(json!("c")).await;
+        assert_eq!(other.read(foreign).await, Err("BLOB_MISSING".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn few_bytes_that_stand_for_far_too_many_are_refused() {
+        let store = Store::new();
+        let mut value = store.put(json!("x".repeat(1_000))).await;
+        for _ in 0..8 {
+            value = store.put(Value::Array(vec![value; 10])).await;
+        }
+        assert_eq!(store.read(value).await, Err("INPUT_TOO_LARGE".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_room_waits_for_it() {
+        let store = Store::new();
+        let value = Arc::new(store.put(json!("x".repeat(100_000))).await);
+        let first = store.blobs.read(store.workspace, vec![value.clone()]).await.unwrap();
+        let rest = store.blobs.0.room.available_permits();
+        let taken = store.blobs.0.room.clone().acquire_many_owned(u32::try_from(rest).unwrap()).await.unwrap();
+        let (blobs, workspace) = (store.blobs.clone(), store.workspace);
+        let second = tokio::spawn(async move { blobs.read(workspace, vec![value]).await });
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        drop((taken, first));
+        assert!(second.await.unwrap().is_ok());
+        assert_eq!(store.blobs.0.room.available_permits(), ROOM / 1024, "everything is given back");
+    }
+}

@@ -45,8 +45,8 @@ impl Blobs {
     pub(crate) async fn keep(&self, origin: Origin, value: Value) -> Result<Value> {
         let text = json_text(&value);
         match text.len() {
-            0..=INLINE => Ok(value),
-            0..=LARGEST => self.try_put(origin, text).await,
+            bytes if bytes <= INLINE => Ok(value),
+            bytes if bytes <= LARGEST => self.try_put(origin, text).await,
             bytes => Err(Error::BadInput(format!("a value has {bytes} bytes; the most is {LARGEST}"))),
         }
     }
