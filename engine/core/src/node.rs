@@ -140,7 +140,7 @@ pub struct Context {
     pub node: NodeId,
     /// The number of this attempt, from 1.
     pub attempt: u32,
-    /// The same for all attempts of this step, sent with every effect: `ff-` and a UUID.
+    /// The same for all attempts of this step, sent with every effect: `ff-` and a UUID. Empty for a pure kind, which has none.
     pub effect_key: Arc<str>,
     /// The predecessor's output, an object by node id when there are several, the run's input when there is none.
     pub input: Arc<Value>,
