@@ -285,7 +285,7 @@ fn a_round_in_which_nothing_happened_proves_nothing() {
     let reasons = vacuous(&world, &Tally::default(), &quota);
     assert_eq!(reasons.len(), 3, "{reasons:?}");
     world.effects.get_mut("k-a").expect("known")[0].authorization = Some("Bearer canary".to_owned());
-    let tally = Tally { kills_hit: 9, fenced: 9, fruitful: 9, cuts: 99, ..Tally::default() };
+    let tally = Tally { kills_hit: 9, fruitful: 9, cuts: 99, ..Tally::default() };
     assert!(vacuous(&world, &tally, &quota).is_empty());
     world.runs[0].status = "failed".to_owned();
     assert_eq!(vacuous(&world, &tally, &quota).len(), 1, "nothing completed");

@@ -39,7 +39,6 @@ pub(crate) fn vacuous(world: &World, tally: &Tally, quota: &Quota) -> Vec<String
     let completed = world.known().filter(|(run, ..)| run.status == "completed").count() as u64;
     at_least("runs that completed", completed, (planned * 9).div_ceil(10));
     at_least("kills of a worker that owned runs", tally.kills_hit, (quota.kills / 3).min(10));
-    at_least("late writes that were refused", tally.fenced, tally.pauses_hit / 6);
     at_least("resumed streams that had missed something", tally.fruitful, (world.recordings.len() as u64 / 2).min(20));
     let delivered = world.effects.values().flatten().filter(|line| holds(line.authorization.as_deref(), &world.canary)).count();
     at_least("calls that carried the secret", delivered as u64, 1);
