@@ -74,7 +74,12 @@ async fn to_the_end(engine: &Engine, file: WorkflowFile, input: Value) -> Result
     let run = engine.start(new).await?.record.id;
     follow(engine, workspace, run).await?;
     let timeline = progress::timeline(&family::lines(engine.store(), workspace, run, 0).await?);
-    Ok((engine.store().run(workspace, run).await?, timeline))
+    let mut record = engine.store().run(workspace, run).await?;
+    // The folder that it may lie in is gone with the command.
+    if let Some(output) = record.output.take() {
+        record.output = Some(engine.whole(workspace, output).await?);
+    }
+    Ok((record, timeline))
 }
 
 /// Tells what happens until the run ends. A run that waits for what only a server can give it is stopped.
