@@ -101,13 +101,15 @@ async fn a_waiting_run_can_be_cancelled(forge: Forge) {
 }
 
 async fn a_running_command_can_be_cancelled(forge: Forge) {
-    let stuck =
-        chain(&[("start", "trigger.manual", json!({})), ("stuck", "command", json!({"run": "echo begun; exec sleep 987654"}))]);
+    // The same test on the other database runs beside this one, and its commands are not this one's.
+    let mark = format!("98{:07}", std::process::id());
+    let command = json!({"run": format!("echo begun; exec sleep {mark}")});
+    let stuck = chain(&[("start", "trigger.manual", json!({})), ("stuck", "command", command)]);
     let workflow = forge.workflow("stuck", &stuck).await;
     let run = forge.launch(&workflow, json!({})).await;
     reaches(&forge, &run, "step_log").await;
     cancel(&forge, &run).await;
-    let left = flowforge_tests::leftovers("987654");
+    let left = flowforge_tests::leftovers(&mark);
     assert!(left.is_empty(), "still running after the cancel: {left:?}");
 }
 
