@@ -68,8 +68,15 @@ mod tests {
 
     async fn check(params: Value, input: Value, version: Option<u32>) {
         let source = ChildSource::Workflow { workflow: "Hello".to_owned(), version };
-        let children =
-            Children { items: vec![input], source, max_parallel: 1, on_item_error: OnItemError::Fail, single: true, pages: Vec::new(), outer: None };
+        let children = Children {
+            items: vec![input],
+            source,
+            max_parallel: 1,
+            on_item_error: OnItemError::Fail,
+            single: true,
+            pages: Vec::new(),
+            outer: None,
+        };
         Bench::new("call").input(json!("not this")).awaits(params, Awaiting::Children(children), None).await;
     }
 

@@ -150,9 +150,11 @@ async fn a_delay_is_waited_for(forge: Forge) {
 }
 
 async fn a_step_that_takes_too_long_times_out(forge: Forge) {
-    let graph = chain(&[start(), ("stuck", "command", json!({"run": "sleep 876543", "+": {"timeout_s": 1}}))]);
+    // The same test on the other database runs beside this one, and its commands are not this one's.
+    let mark = format!("97{:07}", std::process::id());
+    let graph = chain(&[start(), ("stuck", "command", json!({"run": format!("sleep {mark}"), "+": {"timeout_s": 1}}))]);
     let run = check(&forge, &graph, "failed", "start:completed stuck:failed").await;
     assert!(run["error"]["code"].as_str().is_some_and(|code| code.contains("TIMEOUT")), "{run:#}");
-    let left = flowforge_tests::leftovers("876543");
+    let left = flowforge_tests::leftovers(&mark);
     assert!(left.is_empty(), "still running after the timeout: {left:?}");
 }

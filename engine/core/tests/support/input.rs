@@ -95,7 +95,15 @@ fn awaiting(words: &[&str]) -> Await {
             let on_item_error = if policy.is_empty() { OnItemError::Fail } else { OnItemError::Continue };
             let items = (0..number(total)).map(Into::into).collect();
             let max_parallel = number(most) as u32;
-            let children = Children { items, source: ChildSource::Body, max_parallel, on_item_error, single: false, pages: Vec::new(), outer: None };
+            let children = Children {
+                items,
+                source: ChildSource::Body,
+                max_parallel,
+                on_item_error,
+                single: false,
+                pages: Vec::new(),
+                outer: None,
+            };
             (Awaiting::Children(children), None)
         }
         _ => panic!("`{words:?}` is nothing to wait for"),
