@@ -23,7 +23,7 @@ pub use forge::{Database, Forge, is_over};
 pub use graph::{chain, graph};
 pub use ledger::{Effect, Ledger};
 pub use postgres::Postgres;
-pub use process::{leftovers, root, run_script};
+pub use process::{left_after, leftovers, root, run_script};
 pub use redis::Redis;
 pub use remote::{Remote, Request};
 pub use seed::Seed;

@@ -1,7 +1,10 @@
 //! Scripts of `tests/`, and what processes leave behind.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 /// The root folder of the repository.
 pub fn root() -> PathBuf {
@@ -32,4 +35,16 @@ pub fn leftovers(marker: &str) -> Vec<String> {
             (line.contains(marker) || folder.to_string_lossy().contains(marker)).then_some(line)
         })
         .collect()
+}
+
+/// What is left of them after so long at the most: a process that was killed takes a moment to be gone, and tells nobody.
+pub async fn left_after(limit: Duration, marker: &str) -> Vec<String> {
+    let until = tokio::time::Instant::now() + limit;
+    loop {
+        let left = leftovers(marker);
+        if left.is_empty() || tokio::time::Instant::now() >= until {
+            return left;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

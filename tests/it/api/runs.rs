@@ -1,5 +1,7 @@
 //! Starting, watching, waiting for and cancelling runs.
 
+use std::time::Duration;
+
 use flowforge_tests::{Events, Forge, chain};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -109,7 +111,7 @@ async fn a_running_command_can_be_cancelled(forge: Forge) {
     let run = forge.launch(&workflow, json!({})).await;
     reaches(&forge, &run, "step_log").await;
     cancel(&forge, &run).await;
-    let left = flowforge_tests::leftovers(&mark);
+    let left = flowforge_tests::left_after(Duration::from_secs(5), &mark).await;
     assert!(left.is_empty(), "still running after the cancel: {left:?}");
 }
 

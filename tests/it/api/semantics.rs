@@ -1,5 +1,7 @@
 //! What a graph means: ports, skips, joins, retries, errors, templates.
 
+use std::time::Duration;
+
 use flowforge_tests::{Forge, chain, graph};
 use serde_json::{Value, json};
 
@@ -155,6 +157,6 @@ async fn a_step_that_takes_too_long_times_out(forge: Forge) {
     let graph = chain(&[start(), ("stuck", "command", json!({"run": format!("sleep {mark}"), "+": {"timeout_s": 1}}))]);
     let run = check(&forge, &graph, "failed", "start:completed stuck:failed").await;
     assert!(run["error"]["code"].as_str().is_some_and(|code| code.contains("TIMEOUT")), "{run:#}");
-    let left = flowforge_tests::leftovers(&mark);
+    let left = flowforge_tests::left_after(Duration::from_secs(5), &mark).await;
     assert!(left.is_empty(), "still running after the timeout: {left:?}");
 }
