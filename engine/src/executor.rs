@@ -13,6 +13,7 @@ use flowforge_core::{
     expression::Expression,
     graph::Param,
     node::{BoxFuture, Context, Evaluate, LogSink, NodeError, Outcome, Stream},
+    secret::SecretHosts,
     template::{MissingSecret, Scope, Secrets},
 };
 use futures::FutureExt;
@@ -128,6 +129,7 @@ impl Executor {
             input: task.input.clone(),
             scope: task.scope.clone(),
             shell_values,
+            secret_hosts: SecretHosts::default(),
             woken: task.woken,
             log: if mask.is_empty() {
                 task.log.clone()

@@ -14,6 +14,7 @@ use std::{
 use flowforge_core::{
     Awaiting, Catalog, NodeId, RunId, Timestamp, WorkflowId, WorkspaceId,
     node::{Await, BoxFuture, Context, LogSink, NodeError, Outcome, Output, Stream, Wake},
+    secret::SecretHosts,
     template::{NoSecrets, Scope},
 };
 use serde_json::{Value, json};
@@ -86,6 +87,12 @@ impl Bench {
     /// Values that a shell parameter refers to.
     pub(crate) fn shell(mut self, values: &[(&str, &str)]) -> Self {
         self.cx.shell_values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self
+    }
+
+    /// A secret in the parameters that may only be sent to these hosts.
+    pub(crate) fn secret_for(mut self, name: &str, hosts: &[&str]) -> Self {
+        self.cx.secret_hosts.bind(name, hosts.iter().map(|host| host.parse().unwrap()).collect());
         self
     }
 
@@ -230,6 +237,7 @@ fn context(log: Arc<Lines>) -> Context {
         input: Arc::new(Value::Null),
         scope: Arc::new(scope),
         shell_values: Vec::new(),
+        secret_hosts: SecretHosts::default(),
         woken: None,
         log,
     }

@@ -20,6 +20,7 @@ pub mod problem;
 pub mod rerun;
 pub mod retry;
 pub mod run;
+pub mod secret;
 pub mod state;
 pub mod status;
 pub mod template;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     awaiting::Awaiting,
     id::{NodeId, RunId, WorkflowId, WorkspaceId},
+    secret::SecretHosts,
     template::Scope,
     time::Timestamp,
 };
@@ -148,10 +149,23 @@ pub struct Context {
     pub scope: Arc<Scope>,
     /// The values of the templates in shell parameters, by the name of their environment variable.
     pub shell_values: Vec<(String, String)>,
+    /// Where the secrets in its parameters may be sent; ask with [`Context::check_secret_host`].
+    pub secret_hosts: SecretHosts,
     /// Until when this attempt has slept, if it asked to sleep and was woken.
     pub woken: Option<Timestamp>,
     /// Where its log lines go.
     pub log: Arc<dyn LogSink>,
+}
+
+impl Context {
+    /// Refuses a host that a secret in this attempt's parameters may not be sent to. Every node that sends parameters anywhere asks
+    /// before it dials, and again for each redirect; the host is a URL's, without port.
+    ///
+    /// # Errors
+    /// `SECRET_HOST_DENIED`.
+    pub fn check_secret_host(&self, host: &str) -> Result<(), NodeError> {
+        self.secret_hosts.check(host)
+    }
 }
 
 impl fmt::Debug for Context {
