@@ -60,7 +60,8 @@ pub(crate) fn given(setting: &Option<String>) -> Option<&str> {
 /// What nodes may do and how much runs at once.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Work {
-    /// Private networks that nodes may reach, as CIDR separated by commas; none by default.
+    /// Networks that nodes may reach although they are not public, as CIDR separated by commas; none by default. With a port, as in
+    /// `10.2.0.5:5432`, that port only. Ports where databases, mail or shells answer are closed to HTTP elsewhere.
     #[arg(long, env = "FLOWFORGE_EGRESS_ALLOW", default_value = "", hide_default_value = true)]
     pub egress_allow: String,
     /// Run commands without a sandbox where bubblewrap is missing.

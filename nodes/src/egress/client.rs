@@ -1,11 +1,6 @@
 //! The client: resolves, filters, dials, and follows redirects one at a time.
 
-use std::{
-    error::Error,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use flowforge_core::node::NodeError;
@@ -16,7 +11,12 @@ use reqwest::{
     redirect,
 };
 
-use super::{Denied, Egress, EgressPolicy};
+use super::{
+    Egress, EgressPolicy,
+    names::{self, Names},
+    policy::{Denied, Door},
+    port_of,
+};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -43,8 +43,27 @@ pub(crate) struct Call {
 /// What came back, its body unread.
 pub(crate) type Answer = Response;
 
+/// The clients: one for each kind of port, since a resolver is told a name and not the port that its addresses are for.
+#[derive(Debug)]
+pub(super) struct Clients(BTreeMap<Door, Client>);
+
+impl Clients {
+    pub(super) fn new(policy: &Arc<EgressPolicy>, names: &Arc<dyn Names>) -> Result<Self, reqwest::Error> {
+        let doors = [Door::Usual, Door::Guarded].into_iter().chain(policy.named().map(Door::Named));
+        let client = |door| {
+            let filter = Filter { policy: policy.clone(), names: names.clone(), door };
+            Ok((door, build(filter)?))
+        };
+        doors.map(client).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn at(&self, door: Door) -> Result<&Client, NodeError> {
+        self.0.get(&door).ok_or_else(|| NodeError::fatal("EGRESS_UNAVAILABLE", format!("there is no client for {door:?}")))
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one outbound client")]
-pub(super) fn build(policy: Arc<EgressPolicy>) -> Result<Client, reqwest::Error> {
+fn build(filter: Filter) -> Result<Client, reqwest::Error> {
     // Another part of the program may have chosen a provider before; there is only one in the tree.
     rustls::crypto::ring::default_provider().install_default().ok();
     Client::builder()
@@ -52,43 +71,27 @@ pub(super) fn build(policy: Arc<EgressPolicy>) -> Result<Client, reqwest::Error>
         .redirect(redirect::Policy::none())
         .referer(false)
         .connect_timeout(CONNECT)
-        .dns_resolver(Arc::new(Filter(policy)))
+        .dns_resolver(Arc::new(filter))
         .user_agent(concat!("FlowForge/", env!("CARGO_PKG_VERSION")))
         .build()
 }
 
 /// Resolves names to the addresses that may be dialled.
-struct Filter(Arc<EgressPolicy>);
+struct Filter {
+    policy: Arc<EgressPolicy>,
+    names: Arc<dyn Names>,
+    door: Door,
+}
 
 impl Resolve for Filter {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0.clone();
+        let (policy, names, door) = (self.policy.clone(), self.names.clone(), self.door);
         Box::pin(async move {
-            let found = resolve(&policy, name.as_str(), 0).await?;
-            Ok(Box::new(found.into_iter()) as Addrs)
+            let host = name.as_str();
+            let found = names::resolve(&*names, host, |address| policy.check(host, address, door)).await?;
+            Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
-}
-
-/// The addresses of a host that may be dialled. A host whose addresses are all forbidden is refused.
-async fn resolve(policy: &EgressPolicy, host: &str, port: u16) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
-    let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
-        Ok(address) => vec![SocketAddr::new(address, port)],
-        Err(_) => tokio::net::lookup_host((host, port)).await?.collect(),
-    };
-    let (allowed, denied): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| policy.check(host, found.ip()).is_ok());
-    match (allowed.is_empty(), denied.first()) {
-        (true, Some(address)) => Err(policy.check(host, address.ip()).err().map_or_else(|| "no address".into(), Into::into)),
-        (true, None) => Err(format!("`{host}` has no address").into()),
-        (false, _) => Ok(allowed),
-    }
-}
-
-pub(super) async fn lookup(policy: &EgressPolicy, host: &str, port: u16) -> Result<Vec<SocketAddr>, NodeError> {
-    resolve(policy, host, port).await.map_err(|fault| match fault.downcast::<Denied>() {
-        Ok(denied) => (*denied).into(),
-        Err(fault) => NodeError::retry("NETWORK_ERROR", format!("`{host}` cannot be found: {fault}")),
-    })
 }
 
 impl Egress {
@@ -109,7 +112,8 @@ impl Egress {
     }
 
     async fn send(&self, call: &Call) -> Result<Answer, NodeError> {
-        let client = self.client.as_ref().map_err(|fault| NodeError::fatal("EGRESS_UNAVAILABLE", fault))?;
+        let clients = self.clients.as_ref().map_err(|fault| NodeError::fatal("EGRESS_UNAVAILABLE", fault))?;
+        let client = clients.at(self.policy.door(port_of(&call.url)))?;
         let request = client.request(call.method.clone(), call.url.clone());
         let request = request.headers(call.headers.clone()).body(call.body.clone());
         request.send().await.map_err(|fault| explain(&call.url, fault))

@@ -45,8 +45,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(handler: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
+        Self::start_at(([127, 0, 0, 1], 0).into(), handler).await
+    }
+
+    /// At an address of one's own choice; port 0 is any that is free.
+    pub(crate) async fn start_at(at: SocketAddr, handler: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
         let shared = Shared { asked: Arc::default(), handler: Arc::new(handler) };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = tokio::net::TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(answer).with_state(shared.clone());
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
