@@ -61,3 +61,9 @@ pub(crate) fn spread(pause: Duration) -> Duration {
 pub fn new_uuid() -> Uuid {
     Uuid::now_v7()
 }
+
+/// A text that nobody can guess: 244 random bits in hexadecimal digits.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub(crate) fn new_token() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}

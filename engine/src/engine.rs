@@ -6,11 +6,7 @@ mod why;
 
 use std::{sync::Arc, time::Duration};
 
-use flowforge_core::{
-    Catalog, Priority, Rejected, RunId, WorkflowId, WorkspaceId,
-    node::{Evaluate, NodeError},
-    template::Secrets,
-};
+use flowforge_core::{Catalog, Priority, Rejected, RunId, WorkflowId, WorkspaceId, node::Evaluate, template::Secrets};
 use futures::{FutureExt, Stream};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -23,7 +19,7 @@ pub use self::{
     why::Reason,
 };
 use crate::{
-    blob::{BlobStream, Origin, is_small},
+    blob::BlobStream,
     clock::{self, Clock},
     config::EngineConfig,
     error::{Error, Result},
@@ -177,9 +173,9 @@ impl Engine {
 
     async fn accept(&self, mut new: Accept) -> Result<Started> {
         let (workspace, run, dedupe) = (new.workspace, new.id, new.dedupe.clone());
-        let has_values = new.origin.is_some() || !is_small(&new.input);
+        let has_values = new.has_values();
         if has_values {
-            self.put_away(&mut new).boxed().await?;
+            start::put_away(&self.shared, &mut new).boxed().await?;
         }
         match (start::accept(&self.shared, new).await, dedupe) {
             (Ok(Accepted { record, ended }), _) => Ok(Started { record, is_new: true, ended }),
@@ -191,19 +187,6 @@ impl Engine {
             }
             (Err(fault), _) => Err(fault),
         }
-    }
-
-    /// Puts away what is too large for the run's row, and makes its own what it takes over from another run.
-    async fn put_away(&self, new: &mut Accept) -> Result<()> {
-        let (blobs, origin) = (&self.shared.blobs, Origin::of_run(new.workspace, new.id));
-        let gone = |fault: NodeError| Error::Conflict { code: "blob_missing", message: fault.message };
-        let input = std::mem::take(&mut new.input);
-        let input = if new.origin.is_some() { blobs.adopt(&origin, input).await.map_err(gone)? } else { input };
-        for kept in &mut new.kept {
-            kept.output = blobs.adopt(&origin, std::mem::take(&mut kept.output)).await.map_err(gone)?;
-        }
-        new.input = Arc::new(blobs.keep(origin, Arc::unwrap_or_clone(input)).await?);
-        Ok(())
     }
 
     /// Waits until a run has ended or answered, or for so long.

@@ -30,6 +30,7 @@ mod shared;
 mod start;
 pub mod store;
 mod sweeper;
+mod triggers;
 mod worker;
 
 pub use crate::{

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use flowforge_core::{
     Input, NodeId, Priority, RunId, RunStatus, StepIx, Timestamp, WorkflowId, WorkspaceId,
     graph::Limit,
+    node::NodeError,
     run::Kept,
     template::{NoSecrets, Scope},
 };
@@ -14,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
 use crate::{
-    blob::is_plain,
+    blob::{self, is_plain, is_small},
     clock,
     committer::{Delta, Guard, KeyedLimit, NewRunRow, RunPatch},
     compiled::Compiled,
@@ -73,6 +74,26 @@ impl Accept {
             here: true,
         }
     }
+}
+
+impl Accept {
+    /// Whether it comes with values that do not stand in its row.
+    pub(crate) fn has_values(&self) -> bool {
+        self.origin.is_some() || !is_small(&self.input)
+    }
+}
+
+/// Puts away what is too large for a run's row, and makes its own what it takes over from another run.
+pub(crate) async fn put_away(shared: &Shared, new: &mut Accept) -> Result<()> {
+    let (blobs, origin) = (&shared.blobs, blob::Origin::of_run(new.workspace, new.id));
+    let gone = |fault: NodeError| Error::Conflict { code: "blob_missing", message: fault.message };
+    let input = std::mem::take(&mut new.input);
+    let input = if new.origin.is_some() { blobs.adopt(&origin, input).await.map_err(gone)? } else { input };
+    for kept in &mut new.kept {
+        kept.output = blobs.adopt(&origin, std::mem::take(&mut kept.output)).await.map_err(gone)?;
+    }
+    new.input = Arc::new(blobs.keep(origin, Arc::unwrap_or_clone(input)).await?);
+    Ok(())
 }
 
 /// A run that is on disk.

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub(crate) mod audit;
 mod connect;
+pub mod deliveries;
 #[cfg(test)]
 mod differential;
 mod entity;
@@ -17,6 +18,7 @@ mod page;
 mod retention;
 pub mod runs;
 pub mod steps;
+pub mod triggers;
 pub(crate) mod why;
 pub mod workers;
 pub mod workflows;

@@ -19,6 +19,7 @@ use crate::{
     shared::Shared,
     start::{self, Accept},
     store::inbox::Handler,
+    triggers,
 };
 
 /// The most runs and steps that are found at once, oldest first.
@@ -68,6 +69,7 @@ async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<bool> {
         shared.queue.push(Hint::Step(step), Priority::Low);
     }
     start_handlers(shared).await?;
+    triggers::look_after(shared).await?;
     look_after_own(shared).await?;
     if round.is_multiple_of(NETS_EVERY) {
         nets::cast(shared).await?;

@@ -35,7 +35,8 @@ impl Kind {
 
     /// All that is wrong with parameters that are not resolved yet.
     pub fn check(&self, params: &Map<String, Value>) -> Vec<ParamsProblem> {
-        self.params.check(params, self.spec.scripts)
+        let faults = self.params.check(params, self.spec.scripts);
+        if faults.is_empty() { self.node.check(params) } else { faults }
     }
 }
 
@@ -79,10 +80,17 @@ impl Catalog {
 
 /// A `Node` whose parameter type is forgotten.
 trait ErasedNode: Send + Sync {
+    fn check(&self, params: &Map<String, Value>) -> Vec<ParamsProblem>;
+
     fn run<'a>(&'a self, params: Value, cx: &'a Context) -> BoxFuture<'a, Result<Outcome, NodeError>>;
 }
 
 impl<N: Node> ErasedNode for N {
+    fn check(&self, params: &Map<String, Value>) -> Vec<ParamsProblem> {
+        // What a template stands for is not known yet, so it may not fit the type.
+        serde_json::from_value(Value::Object(params.clone())).map(|params| N::check(&params)).unwrap_or_default()
+    }
+
     fn run<'a>(&'a self, params: Value, cx: &'a Context) -> BoxFuture<'a, Result<Outcome, NodeError>> {
         Box::pin(async move {
             let params = serde_json::from_value(params).map_err(|fault| {

@@ -73,6 +73,10 @@ ids! {
     RunId "run"
     /// A process that owns runs.
     WorkerId "wkr"
+    /// What begins runs of a workflow by itself, through all its versions.
+    TriggerId "trg"
+    /// What came to a trigger: a request, an event, a slot.
+    DeliveryId "dlv"
     /// A signed-in browser, through all its refresh tokens.
     SessionId "ses"
 }

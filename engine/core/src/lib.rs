@@ -25,6 +25,7 @@ pub mod state;
 pub mod status;
 pub mod template;
 pub mod time;
+pub mod trigger;
 
 pub use crate::{
     awaiting::Awaiting,
@@ -32,7 +33,7 @@ pub use crate::{
     document::Document,
     event::{Command, Event},
     graph::{Graph, StepIx},
-    id::{NodeId, RunId, SessionId, UserId, WorkerId, WorkflowId, WorkspaceId},
+    id::{DeliveryId, NodeId, RunId, SessionId, TriggerId, UserId, WorkerId, WorkflowId, WorkspaceId},
     priority::Priority,
     problem::Problem,
     run::{Input, Rejected, Run},

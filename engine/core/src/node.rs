@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     awaiting::Awaiting,
     id::{NodeId, RunId, WorkflowId, WorkspaceId},
+    params::ParamsProblem,
     secret::SecretHosts,
     template::Scope,
     time::Timestamp,
@@ -29,6 +30,12 @@ pub trait Node: Send + Sync + 'static {
 
     /// Does the work of one attempt. Dropping the future cancels it, so it must leave nothing running behind.
     fn run(&self, params: Self::Params, cx: &Context) -> impl Future<Output = Result<Outcome, NodeError>> + Send;
+
+    /// What is wrong with parameters that fit the schema and hold no templates, beyond what a schema can say.
+    fn check(params: &Self::Params) -> Vec<ParamsProblem> {
+        let _ = params;
+        Vec::new()
+    }
 
     /// The JSON Schema of what the node puts out; anything when the kind cannot say.
     fn output_schema() -> Value {

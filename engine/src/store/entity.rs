@@ -2,4 +2,5 @@
 
 pub(super) mod accounts;
 pub(super) mod engine;
+pub(super) mod triggers;
 pub(super) mod workflows;

@@ -20,6 +20,7 @@ use super::{
     Store,
     entity::workflows::{version, workflow},
     page::{Page, PageRequest},
+    triggers,
 };
 use crate::{
     clock,
@@ -166,6 +167,8 @@ impl Store {
         let version = version_row(workspace, row.id, 1, first);
         let tx = self.begin().await?;
         workflow::Entity::insert(workflow::ActiveModel::from(row.clone())).exec_without_returning(&tx).await?;
+        let of = triggers::Owned { workspace, workflow: WorkflowId::new(row.id), version: 1, at: Timestamp(row.created_at) };
+        triggers::save(&tx, of, &version.graph).await?;
         version::Entity::insert(version::ActiveModel::from(version)).exec_without_returning(&tx).await?;
         tx.commit().await?;
         workflow_record(row)
@@ -260,6 +263,9 @@ impl Store {
         row.status = patch.status.map_or(row.status, |status| status.to_string());
         row.updated_at = at.0;
         workflow::Entity::update(changes(&row)).exec_without_returning(&tx).await?;
+        if patch.status.is_some() {
+            versions::follow(&tx, workspace, &row, at).await?;
+        }
         tx.commit().await?;
         workflow_record(row)
     }

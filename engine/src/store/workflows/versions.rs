@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flowforge_core::{Timestamp, UserId, WorkflowId, WorkspaceId};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait},
 };
 use serde::{Serialize, Serializer};
@@ -20,6 +20,7 @@ use crate::{
     store::{
         Store,
         entity::workflows::{version, workflow},
+        triggers,
     },
 };
 
@@ -44,6 +45,8 @@ impl Store {
         }
         let version = version_row(workspace, row.id, row.version, new);
         version::Entity::insert(version::ActiveModel::from(version.clone())).exec_without_returning(&tx).await?;
+        let of = triggers::Owned { workspace, workflow: id, version: version.version, at: Timestamp(version.created_at) };
+        triggers::save(&tx, of, &version.graph).await?;
         tx.commit().await?;
         version_record(version, row.name)
     }
@@ -86,6 +89,7 @@ impl Store {
         row.status = WorkflowStatus::Active.to_string();
         row.updated_at = at.0;
         workflow::Entity::update(changes(&row)).exec_without_returning(&tx).await?;
+        follow(&tx, workspace, &row, at).await?;
         tx.commit().await?;
         workflow_record(row)
     }
@@ -105,6 +109,15 @@ impl Store {
         let number = asked.or(workflow.published_version).unwrap_or(workflow.version);
         version_record(one_version(&self.read, workspace, id, number).await?, workflow.name)
     }
+}
+
+/// What a workflow's triggers become when it is published, archived or made active again.
+pub(super) async fn follow(tx: &DatabaseTransaction, workspace: WorkspaceId, row: &workflow::Model, at: Timestamp) -> Result<()> {
+    let workflow = WorkflowId::new(row.id);
+    let published = row.published_version.filter(|_| row.status == WorkflowStatus::Active.as_str());
+    let Some(published) = published else { return triggers::stop(tx, workflow, at).await };
+    let version = one_version(tx, workspace, workflow, number(published)?).await?;
+    triggers::activate(tx, triggers::Owned { workspace, workflow, version: published, at }, &version.graph).await
 }
 
 async fn one_version(db: &impl ConnectionTrait, workspace: WorkspaceId, id: WorkflowId, number: u32) -> Result<version::Model> {

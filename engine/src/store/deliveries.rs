@@ -1,0 +1,331 @@
+//! The inbox of triggers: one row for whatever came, and what became of it.
+
+use flowforge_core::{DeliveryId, RunId, Timestamp, TriggerId, WorkspaceId};
+use sea_orm::{
+    ColumnTrait, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult, sea_query::Expr,
+};
+use serde_json::Value;
+
+use super::{
+    Page, PageRequest, Store,
+    entity::triggers::{
+        delivery::{ActiveModel, Column, Entity, Model},
+        trigger,
+    },
+};
+use crate::{
+    clock,
+    error::{Error, Result},
+};
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// It is on disk; its run is to be started.
+    Received,
+    /// Its run exists, or did.
+    Started,
+    /// The trigger's filter did not want it.
+    Filtered,
+    /// It came before.
+    Duplicate,
+    /// It was not let in, or cannot be used.
+    Refused,
+    /// The trigger is paused, or a person has to let it go.
+    Held,
+    /// It waits for the run before it.
+    Queued,
+    /// The schedule's policy left it out.
+    Skipped,
+    /// Its run cannot be started.
+    Failed,
+}
+
+impl DeliveryStatus {
+    /// Every status.
+    pub const ALL: [Self; 9] = [
+        Self::Received,
+        Self::Started,
+        Self::Filtered,
+        Self::Duplicate,
+        Self::Refused,
+        Self::Held,
+        Self::Queued,
+        Self::Skipped,
+        Self::Failed,
+    ];
+
+    /// The word in the database and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Started => "started",
+            Self::Filtered => "filtered",
+            Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
+            Self::Held => "held",
+            Self::Queued => "queued",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The status of a word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+/// What came to a trigger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveryRecord {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// What it came to.
+    pub trigger: TriggerId,
+    /// What became of it.
+    pub status: DeliveryStatus,
+    /// Why, for a person.
+    pub reason: Option<String>,
+    /// What tells a repetition of it.
+    pub dedupe_key: Option<String>,
+    /// What its sender calls it.
+    pub delivery_id: Option<String>,
+    /// The moment of a schedule that it stands for.
+    pub slot: Option<Timestamp>,
+    /// Which delivery it repeats, if its sender has sent it before.
+    pub duplicate_of: Option<DeliveryId>,
+    /// Which delivery a person has had played again.
+    pub replay_of: Option<DeliveryId>,
+    /// Whether it came to the address for tests.
+    pub is_test: bool,
+    /// The version that its run executes.
+    pub version: Option<u32>,
+    /// The run that it starts, whether it exists yet or not.
+    pub run: Option<RunId>,
+    /// How many triggers and calls led to it.
+    pub depth: u32,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// When it was decided what becomes of it.
+    pub decided_at: Option<Timestamp>,
+    /// When its run was seen to exist.
+    pub started_at: Option<Timestamp>,
+    /// Where it came from.
+    pub remote_addr: Option<String>,
+    /// SHA-256 of the body in hexadecimal digits.
+    pub body_hash: Option<String>,
+    /// How many bytes came.
+    pub body_size: u64,
+    /// The headers that are kept: an object of texts.
+    pub headers: Value,
+    /// What stood behind the `?`: an object.
+    pub query: Option<Value>,
+    /// The bytes, as they came. Absent in lists.
+    pub body: Option<Vec<u8>>,
+}
+
+impl DeliveryRecord {
+    /// A delivery that has just come: its run is to be started.
+    pub fn new(workspace: WorkspaceId, trigger: TriggerId, at: Timestamp) -> Self {
+        Self {
+            id: DeliveryId::new(clock::new_uuid()),
+            workspace,
+            trigger,
+            status: DeliveryStatus::Received,
+            reason: None,
+            dedupe_key: None,
+            delivery_id: None,
+            slot: None,
+            duplicate_of: None,
+            replay_of: None,
+            is_test: false,
+            version: None,
+            run: Some(RunId::new(clock::new_uuid())),
+            depth: 0,
+            received_at: at,
+            decided_at: None,
+            started_at: None,
+            remote_addr: None,
+            body_hash: None,
+            body_size: 0,
+            headers: Value::Object(serde_json::Map::new()),
+            query: None,
+            body: None,
+        }
+    }
+}
+
+/// Which deliveries a list holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeliveryFilter {
+    /// Only those of this trigger.
+    pub trigger: Option<TriggerId>,
+    /// Only those of this status.
+    pub status: Option<DeliveryStatus>,
+}
+
+impl Store {
+    /// Writes a delivery down. The one that came before with the same key, if there is one: then nothing is written.
+    ///
+    /// # Errors
+    /// When the database fails: then it is not known whether it was written.
+    pub async fn insert_delivery(&self, new: &DeliveryRecord) -> Result<Option<DeliveryRecord>> {
+        let insert = Entity::insert(ActiveModel::from(row(new))).on_conflict_do_nothing();
+        match (insert.exec_without_returning(&self.write).await?, &new.dedupe_key) {
+            (TryInsertResult::Inserted(1..), _) => Ok(None),
+            // The row that stands in the way may be committed while the statement runs, so another statement looks for it.
+            (_, Some(key)) => self.delivery_by_key(new.trigger, key).await?.map(Some).ok_or(Error::NotFound("delivery")),
+            (_, None) => Err(Error::Storage("a delivery was not written and nothing stands in its way".to_owned())),
+        }
+    }
+
+    async fn delivery_by_key(&self, trigger: TriggerId, key: &str) -> Result<Option<DeliveryRecord>> {
+        let query = light().filter(Column::TriggerId.eq(trigger.uuid())).filter(Column::DedupeKey.eq(key));
+        query.one(&self.write).await?.map(record).transpose()
+    }
+
+    /// One delivery, with its body.
+    ///
+    /// # Errors
+    /// `NotFound` when this workspace has none of that id.
+    pub async fn delivery(&self, workspace: WorkspaceId, id: DeliveryId) -> Result<DeliveryRecord> {
+        let query = Entity::find_by_id(id.uuid()).filter(Column::WorkspaceId.eq(workspace.uuid()));
+        record(query.one(&self.read).await?.ok_or(Error::NotFound("delivery"))?)
+    }
+
+    /// The deliveries of a workspace without their bodies, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn deliveries(
+        &self,
+        workspace: WorkspaceId,
+        filter: DeliveryFilter,
+        page: PageRequest,
+    ) -> Result<Page<DeliveryRecord>> {
+        let mut query = light().filter(Column::WorkspaceId.eq(workspace.uuid()));
+        if let Some(trigger) = filter.trigger {
+            query = query.filter(Column::TriggerId.eq(trigger.uuid()));
+        }
+        if let Some(status) = filter.status {
+            query = query.filter(Column::Status.eq(status.as_str()));
+        }
+        if let Some(before) = page.before {
+            query = query.filter(Column::Id.lt(before));
+        }
+        let rows = query.order_by_desc(Column::Id).limit(page.limit + 1).all(&self.read).await?;
+        Page::of(rows, page.limit, |row| row.id).try_map(record)
+    }
+
+    /// Decides a delivery that stands at one of `from`. Whether it did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn decide_delivery(
+        &self,
+        id: DeliveryId,
+        from: &[DeliveryStatus],
+        to: DeliveryStatus,
+        reason: Option<&str>,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let from = from.iter().map(|status| status.as_str());
+        let started = if to == DeliveryStatus::Started { Expr::value(at.0) } else { Expr::col(Column::StartedAt) };
+        let changed = Entity::update_many()
+            .col_expr(Column::Status, Expr::value(to.as_str()))
+            .col_expr(Column::Reason, Expr::value(reason))
+            .col_expr(Column::DecidedAt, Expr::value(at.0))
+            .col_expr(Column::StartedAt, started)
+            .filter(Column::Id.eq(id.uuid()))
+            .filter(Column::Status.is_in(from))
+            .exec(&self.write)
+            .await?;
+        Ok(changed.rows_affected == 1)
+    }
+
+    /// Deliveries whose run should exist by now, the oldest first, with their bodies: received before a moment, and of a
+    /// trigger that is still known.
+    pub(crate) async fn open_deliveries(&self, before: Timestamp, limit: u64) -> Result<Vec<DeliveryRecord>> {
+        let known = trigger::Entity::find().select_only().column(trigger::Column::Id).into_query();
+        let rows = Entity::find()
+            .filter(Column::Status.eq(DeliveryStatus::Received.as_str()))
+            .filter(Column::ReceivedAt.lt(before.0))
+            .filter(Column::TriggerId.in_subquery(known))
+            .order_by_asc(Column::ReceivedAt)
+            .limit(limit)
+            .all(&self.read)
+            .await?;
+        rows.into_iter().map(record).collect()
+    }
+
+    /// The trigger of a delivery.
+    pub(crate) async fn trigger_of(&self, id: TriggerId) -> Result<Option<super::triggers::TriggerRecord>> {
+        trigger::Entity::find_by_id(id.uuid()).one(&self.read).await?.map(super::triggers::record).transpose()
+    }
+}
+
+/// Deliveries without their bodies.
+fn light() -> sea_orm::Select<Entity> {
+    let columns = Column::iter().filter(|column| !matches!(column, Column::Body));
+    Entity::find().select_only().columns(columns).expr_as(Expr::value(Option::<Vec<u8>>::None), "body")
+}
+
+fn row(new: &DeliveryRecord) -> Model {
+    Model {
+        id: new.id.uuid(),
+        workspace_id: new.workspace.uuid(),
+        trigger_id: new.trigger.uuid(),
+        status: new.status.as_str().to_owned(),
+        reason: new.reason.clone(),
+        dedupe_key: new.dedupe_key.clone(),
+        delivery_id: new.delivery_id.clone(),
+        slot: new.slot.map(|slot| slot.0),
+        duplicate_of: new.duplicate_of.map(DeliveryId::uuid),
+        replay_of: new.replay_of.map(DeliveryId::uuid),
+        is_test: new.is_test,
+        version: new.version.map(u32::cast_signed),
+        run_id: new.run.map(RunId::uuid),
+        depth: new.depth.cast_signed(),
+        received_at: new.received_at.0,
+        decided_at: new.decided_at.map(|at| at.0),
+        started_at: new.started_at.map(|at| at.0),
+        remote_addr: new.remote_addr.clone(),
+        body_hash: new.body_hash.clone(),
+        body_size: new.body_size.cast_signed(),
+        headers: new.headers.clone(),
+        query: new.query.clone(),
+        body: new.body.clone(),
+    }
+}
+
+fn record(row: Model) -> Result<DeliveryRecord> {
+    let fault = || Error::Inconsistent { table: "deliveries", column: "status", fault: format!("`{}`", row.status) };
+    Ok(DeliveryRecord {
+        status: DeliveryStatus::of(&row.status).ok_or_else(fault)?,
+        id: DeliveryId::new(row.id),
+        workspace: WorkspaceId::new(row.workspace_id),
+        trigger: TriggerId::new(row.trigger_id),
+        reason: row.reason,
+        dedupe_key: row.dedupe_key,
+        delivery_id: row.delivery_id,
+        slot: row.slot.map(Timestamp),
+        duplicate_of: row.duplicate_of.map(DeliveryId::new),
+        replay_of: row.replay_of.map(DeliveryId::new),
+        is_test: row.is_test,
+        version: row.version.map(i32::cast_unsigned),
+        run: row.run_id.map(RunId::new),
+        depth: row.depth.cast_unsigned(),
+        received_at: Timestamp(row.received_at),
+        decided_at: row.decided_at.map(Timestamp),
+        started_at: row.started_at.map(Timestamp),
+        remote_addr: row.remote_addr,
+        body_hash: row.body_hash,
+        body_size: row.body_size.cast_unsigned(),
+        headers: row.headers,
+        query: row.query,
+        body: row.body,
+    })
+}
