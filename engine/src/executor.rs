@@ -45,6 +45,8 @@ pub(crate) struct Task {
     pub(crate) workspace: WorkspaceId,
     pub(crate) workflow: WorkflowId,
     pub(crate) run: RunId,
+    /// How many runs stand above it.
+    pub(crate) depth: u32,
     pub(crate) step: StepIx,
     pub(crate) node: NodeId,
     pub(crate) kind: Kind,
@@ -123,6 +125,7 @@ impl Executor {
             workspace: task.workspace,
             workflow: task.workflow,
             run: task.run,
+            depth: task.depth,
             node: task.node.clone(),
             attempt: task.attempt,
             effect_key: if task.kind.spec.pure { Arc::default() } else { effect_key(task.run, &task.node, "").into() },

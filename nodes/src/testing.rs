@@ -231,6 +231,7 @@ fn context(log: Arc<Lines>) -> Context {
         workspace: WorkspaceId::new(Uuid::from_u128(1)),
         workflow: WorkflowId::new(Uuid::from_u128(2)),
         run,
+        depth: 0,
         node: NodeId::from("node"),
         attempt: 1,
         effect_key: "ff-00000000-0000-5000-8000-000000000001".into(),

@@ -144,6 +144,8 @@ pub struct Context {
     pub workflow: WorkflowId,
     /// The run.
     pub run: RunId,
+    /// How many runs stand above this one: calls, items, and hops over other servers.
+    pub depth: u32,
     /// The node.
     pub node: NodeId,
     /// The number of this attempt, from 1.

@@ -81,6 +81,7 @@ impl Surroundings<'_> {
             workspace: self.compiled.workspace,
             workflow: self.compiled.workflow,
             run: self.record.id,
+            depth: self.record.depth,
             step: attempt.step,
             node: spec.id.clone(),
             kind: spec.kind.clone(),
