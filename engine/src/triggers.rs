@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use flowforge_core::{RunId, Timestamp};
+use flowforge_core::{RunId, Timestamp, trigger::TriggerKind};
 use serde_json::Value;
 
 use crate::{
@@ -36,7 +36,10 @@ pub(crate) async fn look_after(shared: &Arc<Shared>) -> Result<()> {
 /// Does with a delivery that stands at `received` whatever its trigger asks for.
 async fn process(shared: &Arc<Shared>, delivery: &DeliveryRecord) -> Result<Option<Accepted>> {
     let trigger = shared.store.trigger_of(delivery.trigger).await?.ok_or(Error::NotFound("trigger"))?;
-    begin(shared, &trigger, delivery, Value::Null).await
+    match trigger.kind {
+        TriggerKind::Webhook | TriggerKind::Github => begin(shared, &trigger, delivery, Value::Null).await,
+        TriggerKind::Schedule => begin(shared, &trigger, delivery, Value::Null).await,
+    }
 }
 
 /// Starts the run of a delivery that stands at `received`; nothing when it exists already, or when it never can.

@@ -19,7 +19,7 @@ impl MigrationTrait for Migration {
 
 /// One row for a trigger node of a workflow, through all its versions: its address stays. `version` and `params` are those of
 /// the version that answers. A schedule is looked at when `next_fire_at` has come; slots up to `last_slot` have been decided.
-/// `revision` grows when the slots themselves change.
+/// `revision` grows when the slots themselves change; `auth_at` is when what its callers have to prove became what it is.
 fn triggers() -> TableCreateStatement {
     Table::create()
         .table("triggers")
@@ -34,6 +34,7 @@ fn triggers() -> TableCreateStatement {
         .col(text("token"))
         .col(big_integer_null("paused_at"))
         .col(integer("revision"))
+        .col(big_integer("auth_at"))
         .col(big_integer_null("next_fire_at"))
         .col(big_integer_null("last_slot"))
         .col(big_integer("created_at"))
@@ -41,8 +42,9 @@ fn triggers() -> TableCreateStatement {
         .to_owned()
 }
 
-/// One row for whatever came: a request, an event, a slot of a schedule. `dedupe_key` tells a repetition, `run_id` is given out
-/// with the row, and `started_at` says that the run is known to exist.
+/// One row for whatever came: a request, an event, a slot of a schedule. `dedupe_key` tells a repetition, `signed_hash` tells
+/// that signed bytes are sent again under another name, `run_id` is given out with the row, and `started_at` says that the run is
+/// known to exist.
 fn deliveries() -> TableCreateStatement {
     Table::create()
         .table("deliveries")
@@ -52,6 +54,7 @@ fn deliveries() -> TableCreateStatement {
         .col(text("status"))
         .col(text_null("reason"))
         .col(text_null("dedupe_key"))
+        .col(text_null("signed_hash"))
         .col(text_null("delivery_id"))
         .col(big_integer_null("slot"))
         .col(uuid_null("duplicate_of"))
@@ -90,8 +93,13 @@ fn indexes() -> Vec<IndexCreateStatement> {
             .unique()
             .and_where(is_some("dedupe_key"))
             .to_owned(),
+        index("deliveries_by_signature", "deliveries", &["trigger_id", "signed_hash"])
+            .unique()
+            .and_where(is_some("signed_hash"))
+            .to_owned(),
         index("deliveries_by_trigger", "deliveries", &["trigger_id", "id"]),
         index("deliveries_by_workspace", "deliveries", &["workspace_id", "id"]),
+        index("deliveries_by_run", "deliveries", &["run_id"]).and_where(is_some("run_id")).to_owned(),
         index("deliveries_open", "deliveries", &["received_at"])
             .and_where(Expr::col("status").is_in(["received", "queued"]))
             .to_owned(),

@@ -91,6 +91,8 @@ pub struct DeliveryRecord {
     pub reason: Option<String>,
     /// What tells a repetition of it.
     pub dedupe_key: Option<String>,
+    /// What tells that signed bytes came before, whatever their sender calls them now: SHA-256 in hexadecimal digits.
+    pub signed_hash: Option<String>,
     /// What its sender calls it.
     pub delivery_id: Option<String>,
     /// The moment of a schedule that it stands for.
@@ -137,6 +139,7 @@ impl DeliveryRecord {
             status: DeliveryStatus::Received,
             reason: None,
             dedupe_key: None,
+            signed_hash: None,
             delivery_id: None,
             slot: None,
             duplicate_of: None,
@@ -281,6 +284,7 @@ fn row(new: &DeliveryRecord) -> Model {
         status: new.status.as_str().to_owned(),
         reason: new.reason.clone(),
         dedupe_key: new.dedupe_key.clone(),
+        signed_hash: new.signed_hash.clone(),
         delivery_id: new.delivery_id.clone(),
         slot: new.slot.map(|slot| slot.0),
         duplicate_of: new.duplicate_of.map(DeliveryId::uuid),
@@ -310,6 +314,7 @@ fn record(row: Model) -> Result<DeliveryRecord> {
         trigger: TriggerId::new(row.trigger_id),
         reason: row.reason,
         dedupe_key: row.dedupe_key,
+        signed_hash: row.signed_hash,
         delivery_id: row.delivery_id,
         slot: row.slot.map(Timestamp),
         duplicate_of: row.duplicate_of.map(DeliveryId::new),

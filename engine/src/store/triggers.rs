@@ -72,6 +72,8 @@ pub struct TriggerRecord {
     pub paused_at: Option<Timestamp>,
     /// How often the slots of a schedule were changed.
     pub revision: u32,
+    /// Since when its callers have to prove what they have to prove now.
+    pub auth_at: Timestamp,
     /// When a schedule is to be looked at.
     pub next_fire_at: Option<Timestamp>,
     /// The last slot of a schedule that was decided.
@@ -151,7 +153,9 @@ pub(super) async fn save(tx: &DatabaseTransaction, of: Owned, graph: &Value) -> 
             None => insert(tx, new_row(of, &node, TriggerStatus::Draft)).await?,
             Some(row) if row.status == TriggerStatus::Draft.as_str() => {
                 let (kind, params) = (node.kind.to_string(), Value::Object(node.params.clone()));
-                update(tx, Model { kind, params, version: of.version, updated_at: of.at.0, ..row.clone() }).await?;
+                let auth_at = if row.params["auth"] == params["auth"] { row.auth_at } else { of.at.0 };
+                let (version, updated_at) = (of.version, of.at.0);
+                update(tx, Model { kind, params, version, auth_at, updated_at, ..row.clone() }).await?;
             }
             // What answers is what was published.
             Some(_) => {}
@@ -221,6 +225,7 @@ fn new_row(of: Owned, node: &TriggerNode, status: TriggerStatus) -> Model {
         token: clock::new_token(),
         paused_at: None,
         revision: 0,
+        auth_at: of.at.0,
         next_fire_at: is_due.then_some(of.at.0),
         last_slot: is_due.then_some(of.at.0),
         created_at: of.at.0,
@@ -236,12 +241,14 @@ fn changed(row: &Model, of: Owned, node: &TriggerNode) -> Model {
     let has_other_slots = slots(&row.kind, &row.params) != slots(node.kind.as_str(), &params);
     let begins = row.status != TriggerStatus::Active.as_str() || has_other_slots;
     let is_schedule = node.kind == TriggerKind::Schedule;
+    let has_other_auth = row.params["auth"] != params["auth"];
     Model {
         kind: node.kind.to_string(),
         status: TriggerStatus::Active.as_str().to_owned(),
         version: of.version,
         params,
         revision: row.revision + i32::from(has_other_slots),
+        auth_at: if has_other_auth { of.at.0 } else { row.auth_at },
         next_fire_at: is_schedule.then_some(of.at.0),
         last_slot: if is_schedule && !begins { row.last_slot } else { is_schedule.then_some(of.at.0) },
         updated_at: of.at.0,
@@ -266,6 +273,7 @@ pub(super) fn record(row: Model) -> Result<TriggerRecord> {
         token: row.token,
         paused_at: row.paused_at.map(Timestamp),
         revision: row.revision.cast_unsigned(),
+        auth_at: Timestamp(row.auth_at),
         next_fire_at: row.next_fire_at.map(Timestamp),
         last_slot: row.last_slot.map(Timestamp),
         created_at: Timestamp(row.created_at),
