@@ -27,7 +27,9 @@ mod set;
 mod spawn;
 mod switch;
 mod transform;
+mod trigger_github;
 mod trigger_manual;
+mod trigger_webhook;
 mod wait_signal;
 
 #[cfg(test)]
@@ -46,6 +48,8 @@ pub use crate::{
 pub fn catalog(services: &Services) -> Catalog {
     Catalog::default()
         .with(trigger_manual::TriggerManual)
+        .with(trigger_webhook::TriggerWebhook)
+        .with(trigger_github::TriggerGithub)
         .with(set::Set)
         .with(transform::Transform::new(services))
         .with(filter::Filter::new(services))

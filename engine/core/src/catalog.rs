@@ -87,8 +87,15 @@ trait ErasedNode: Send + Sync {
 
 impl<N: Node> ErasedNode for N {
     fn check(&self, params: &Map<String, Value>) -> Vec<ParamsProblem> {
-        // What a template stands for is not known yet, so it may not fit the type.
-        serde_json::from_value(Value::Object(params.clone())).map(|params| N::check(&params)).unwrap_or_default()
+        match serde_json::from_value(Value::Object(params.clone())) {
+            Ok(params) => N::check(&params),
+            // A trigger's are read before there is anything that a template could stand for.
+            Err(fault) if N::SPEC.is_trigger() => {
+                vec![ParamsProblem { code: "invalid_parameter", field: String::new(), message: fault.to_string() }]
+            }
+            // What a template stands for is not known yet, so it may not fit the type.
+            Err(_) => Vec::new(),
+        }
     }
 
     fn run<'a>(&'a self, params: Value, cx: &'a Context) -> BoxFuture<'a, Result<Outcome, NodeError>> {

@@ -1,5 +1,11 @@
 //! What begins runs by itself: which trigger nodes a document has.
 
+mod form;
+pub mod github;
+pub mod headers;
+pub mod signature;
+pub mod webhook;
+
 use std::{fmt, str::FromStr};
 
 use serde_json::{Map, Value};
