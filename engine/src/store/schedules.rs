@@ -1,0 +1,206 @@
+//! Schedules: which are due, and what was decided about their slots. A schedule is decided by one process at a time, which
+//! holds its row; the slots' rows are unique by themselves, so deciding one twice changes nothing.
+
+use flowforge_core::{DeliveryId, RunId, Timestamp, TriggerId};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
+    sea_query::{Expr, LockBehavior, LockType},
+};
+use uuid::Uuid;
+
+use super::{
+    Now, Store,
+    deliveries::{self, DeliveryRecord, DeliveryStatus},
+    entity::triggers::{delivery, trigger},
+    triggers::{TriggerRecord, TriggerStatus},
+};
+use crate::error::Result;
+
+/// Of how many of its last runs a schedule is asked whether they are under way.
+const RUNS_SEEN: u64 = 200;
+
+/// What a schedule's earlier slots are doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Runs that have not ended, or are about to exist, the newest first.
+    pub(crate) under_way: Vec<RunId>,
+    /// How many slots wait for their turn.
+    pub(crate) queued: u64,
+}
+
+/// What was decided about a schedule.
+#[derive(Debug, Default)]
+pub(crate) struct Decided {
+    /// Rows of slots; one that has a row already is left as it is.
+    pub(crate) deliveries: Vec<DeliveryRecord>,
+    /// Why slots that wait do not fire any more.
+    pub(crate) drop_queued: Option<&'static str>,
+    pub(crate) last_slot: Timestamp,
+    pub(crate) next_fire_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Schedules that are due, those that have waited longest first, and when the first of the others is.
+    pub(crate) async fn due_schedules(&self, limit: u64) -> Result<(Vec<TriggerId>, Option<Timestamp>)> {
+        let now = self.now_sql();
+        let sql = format!("SELECT id FROM triggers WHERE next_fire_at <= {now} ORDER BY next_fire_at LIMIT {limit}");
+        let due = Id::find_by_statement(self.statement(&sql)).all(&self.read).await?;
+        // As far from now as the database says, since its clock decides.
+        let sql = format!("SELECT min(next_fire_at) AS at FROM triggers WHERE next_fire_at > {now}");
+        let next = At::find_by_statement(self.statement(&sql)).one(&self.read).await?.and_then(|row| row.at);
+        Ok((due.into_iter().map(|row| TriggerId::new(row.id)).collect(), next.map(Timestamp)))
+    }
+
+    /// Decides what has come to a schedule, and writes it down. The rows that were new; nothing when it is not due any more, or
+    /// another process is at it.
+    pub(crate) async fn decide_schedule(
+        &self,
+        id: TriggerId,
+        decide: impl FnOnce(&TriggerRecord, &Standing, Timestamp) -> Decided,
+    ) -> Result<Option<(TriggerRecord, Vec<DeliveryRecord>)>> {
+        let tx = self.begin().await?;
+        let now = self.now_in(&tx).await?;
+        let row = locked(&tx, id).await?.filter(|row| row.next_fire_at.is_some_and(|at| at <= now.0));
+        let Some(row) = row.filter(|row| row.status == TriggerStatus::Active.as_str() && row.paused_at.is_none()) else {
+            return Ok(None);
+        };
+        let record = super::triggers::record(row)?;
+        let standing = self.standing_of(&tx, id).await?;
+        let decided = decide(&record, &standing, now);
+        if let Some(reason) = decided.drop_queued {
+            drop_queued(&tx, id, reason, now).await?;
+        }
+        let mut new = Vec::with_capacity(decided.deliveries.len());
+        for delivery in decided.deliveries {
+            if deliveries::insert(&tx, &delivery).await? {
+                new.push(delivery);
+            }
+        }
+        let moved = trigger::ActiveModel {
+            id: Set(id.uuid()),
+            last_slot: Set(Some(decided.last_slot.0)),
+            next_fire_at: Set(decided.next_fire_at.map(|at| at.0)),
+            ..Default::default()
+        };
+        trigger::Entity::update(moved).exec_without_returning(&tx).await?;
+        tx.commit().await?;
+        Ok(Some((record, new)))
+    }
+
+    /// Schedules with slots that wait for their turn.
+    pub(crate) async fn waiting_schedules(&self, limit: u64) -> Result<Vec<TriggerId>> {
+        let sql = format!("SELECT DISTINCT trigger_id AS id FROM deliveries WHERE status = 'queued' LIMIT {limit}");
+        let rows = Id::find_by_statement(self.statement(&sql)).all(&self.read).await?;
+        Ok(rows.into_iter().map(|row| TriggerId::new(row.id)).collect())
+    }
+
+    /// Lets the first slot that waits have its turn, when no earlier run is under way.
+    pub(crate) async fn next_slot_in_line(&self, id: TriggerId) -> Result<Option<(TriggerRecord, DeliveryRecord)>> {
+        let tx = self.begin().await?;
+        let Some(row) = locked(&tx, id).await?.filter(|row| row.paused_at.is_none()) else { return Ok(None) };
+        if !self.standing_of(&tx, id).await?.under_way.is_empty() {
+            return Ok(None);
+        }
+        let first = delivery::Entity::find()
+            .filter(delivery::Column::TriggerId.eq(id.uuid()))
+            .filter(delivery::Column::Status.eq(DeliveryStatus::Queued.as_str()))
+            .order_by_asc(delivery::Column::Slot)
+            .one(&tx)
+            .await?;
+        let Some(first) = first else { return Ok(None) };
+        let received = delivery::ActiveModel {
+            id: Set(first.id),
+            status: Set(DeliveryStatus::Received.as_str().to_owned()),
+            reason: Set(None),
+            ..Default::default()
+        };
+        delivery::Entity::update(received).exec_without_returning(&tx).await?;
+        tx.commit().await?;
+        let first = delivery::Model { status: DeliveryStatus::Received.as_str().to_owned(), reason: None, ..first };
+        Ok(Some((super::triggers::record(row)?, deliveries::record(first)?)))
+    }
+
+    /// Writes down the slots of a range. Those that were new or had been left out before; slots that fired are left as they are.
+    pub(crate) async fn backfill(&self, slots: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRecord>> {
+        let mut new = Vec::with_capacity(slots.len());
+        for slot in slots {
+            match self.insert_delivery(&slot).await? {
+                None => new.push(slot),
+                Some(first) if first.status == DeliveryStatus::Skipped => {
+                    let run = slot.run.or(first.run);
+                    if self.take_up(first.id, run, slot.status).await? {
+                        new.push(DeliveryRecord { run, status: slot.status, ..first });
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(new)
+    }
+
+    /// Lets a slot fire that had been left out. Whether it still was.
+    async fn take_up(&self, id: DeliveryId, run: Option<RunId>, to: DeliveryStatus) -> Result<bool> {
+        let changed = delivery::Entity::update_many()
+            .col_expr(delivery::Column::Status, Expr::value(to.as_str()))
+            .col_expr(delivery::Column::Reason, Expr::value(Option::<String>::None))
+            .col_expr(delivery::Column::RunId, Expr::value(run.map(RunId::uuid)))
+            .filter(delivery::Column::Id.eq(id.uuid()))
+            .filter(delivery::Column::Status.eq(DeliveryStatus::Skipped.as_str()))
+            .exec(&self.write)
+            .await?;
+        Ok(changed.rows_affected == 1)
+    }
+
+    async fn standing_of(&self, tx: &DatabaseTransaction, id: TriggerId) -> Result<Standing> {
+        let backend = self.backend();
+        let sql = format!(
+            "SELECT d.run_id AS id FROM (SELECT run_id, status FROM deliveries WHERE trigger_id = $1 AND run_id IS NOT NULL \
+             AND status IN ('received', 'started') ORDER BY id DESC LIMIT {RUNS_SEEN}) d LEFT JOIN runs r ON r.id = d.run_id \
+             WHERE d.status = 'received' OR (r.id IS NOT NULL AND r.finished_at IS NULL)"
+        );
+        let statement = Statement::from_sql_and_values(backend, sql, [id.uuid().into()]);
+        let under_way = Id::find_by_statement(statement).all(tx).await?;
+        let sql = "SELECT count(*) AS at FROM deliveries WHERE trigger_id = $1 AND status = 'queued'";
+        let queued = At::find_by_statement(Statement::from_sql_and_values(backend, sql, [id.uuid().into()])).one(tx).await?;
+        Ok(Standing {
+            under_way: under_way.into_iter().map(|row| RunId::new(row.id)).collect(),
+            queued: queued.and_then(|row| row.at).unwrap_or(0).cast_unsigned(),
+        })
+    }
+
+    async fn now_in(&self, tx: &impl ConnectionTrait) -> Result<Timestamp> {
+        let sql = format!("SELECT {} AS now", self.now_sql());
+        let row = Now::find_by_statement(self.statement(&sql)).one(tx).await?;
+        Ok(Timestamp(row.map_or(0, |row| row.now)))
+    }
+}
+
+/// The row of a trigger, held until the transaction ends; nothing while another process holds it.
+async fn locked(tx: &DatabaseTransaction, id: TriggerId) -> Result<Option<trigger::Model>> {
+    let query = trigger::Entity::find_by_id(id.uuid()).lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    Ok(query.one(tx).await?)
+}
+
+async fn drop_queued(tx: &DatabaseTransaction, id: TriggerId, reason: &str, at: Timestamp) -> Result<()> {
+    delivery::Entity::update_many()
+        .col_expr(delivery::Column::Status, Expr::value(DeliveryStatus::Skipped.as_str()))
+        .col_expr(delivery::Column::Reason, Expr::value(reason))
+        .col_expr(delivery::Column::DecidedAt, Expr::value(at.0))
+        .filter(delivery::Column::TriggerId.eq(id.uuid()))
+        .filter(delivery::Column::Status.eq(DeliveryStatus::Queued.as_str()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct At {
+    at: Option<i64>,
+}
