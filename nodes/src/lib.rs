@@ -10,6 +10,7 @@ mod command;
 mod condition;
 mod delay;
 mod egress;
+mod email_send;
 mod filter;
 mod git;
 mod git_branch;
@@ -62,6 +63,7 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(wait_signal::WaitSignal)
         .with(approval::Approval)
         .with(http_request::HttpRequest::new(services))
+        .with(email_send::EmailSend::new(services))
         .with(command::Command::new(services))
         .with(git_clone::GitClone::new(services))
         .with(git_branch::GitBranch::new(services))

@@ -2,6 +2,7 @@
 
 pub(crate) mod remote;
 pub(crate) mod server;
+pub(crate) mod smtp;
 
 use std::{
     path::{Path, PathBuf},

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use flowforge_core::node::NodeError;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{Egress, names};
+use super::{Egress, names, policy::Door};
 
 impl Egress {
     /// The addresses of a host and port that the policy lets a protocol of its own dial; never empty. What is dialled must be
@@ -34,6 +34,11 @@ impl Egress {
             NodeError::retry("NETWORK_ERROR", message)
         };
         timeout(limit, self.dial(host, port, limit)).await.map_err(late)?
+    }
+
+    /// Whether the operator's list names this address: a network that is trusted more than the internet.
+    pub(crate) fn trusts(&self, address: SocketAddr) -> bool {
+        self.policy.allows(address.ip(), Door::Named(address.port()))
     }
 
     async fn dial(&self, host: &str, port: u16, limit: Duration) -> Result<TcpStream, NodeError> {
