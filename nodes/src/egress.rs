@@ -7,15 +7,17 @@ mod address;
 mod client;
 mod dial;
 mod names;
+mod patience;
 mod policy;
 mod ports;
+mod redirect;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use flowforge_core::node::NodeError;
 use reqwest::Url;
 
-pub(crate) use self::client::{Answer, Call, body, shown};
+pub(crate) use self::client::{Answer, Call, DEPTH, body, shown};
 pub use self::policy::{EgressPolicy, InvalidEgressPolicy};
 use self::{
     client::Clients,

@@ -3,33 +3,30 @@
 use std::{collections::BTreeMap, error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use flowforge_core::node::NodeError;
-use reqwest::{
-    Client, Method, Response, StatusCode, Url,
-    dns::{Addrs, Name, Resolve, Resolving},
-    header::{self, HeaderMap, HeaderName},
-    redirect,
+use flowforge_core::{
+    node::{Context, NodeError},
+    secret::SecretHosts,
 };
+use reqwest::{
+    Client, Method, Response, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
+use tokio::time::timeout;
 
 use super::{
     Egress, EgressPolicy,
     names::{self, Names},
+    patience::{self, CONNECT, Patience},
     policy::{Denied, Door},
-    port_of,
+    port_of, redirect,
 };
 
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How many redirects are followed.
-const HOPS: usize = 10;
-/// What is told to a host that the author did not name; everything else may be a credential.
-const HARMLESS: [HeaderName; 5] = [
-    header::ACCEPT,
-    header::ACCEPT_LANGUAGE,
-    header::CONTENT_TYPE,
-    header::USER_AGENT,
-    HeaderName::from_static("idempotency-key"),
-];
+/// Tells a server how many runs stand above the one that calls it, so that calls in a circle can be ended.
+pub(crate) const DEPTH: HeaderName = HeaderName::from_static("flowforge-depth");
+/// How many redirects are followed when a call does not say.
+const REDIRECTS: u32 = 10;
 
 /// One call.
 #[derive(Debug, Clone)]
@@ -38,6 +35,23 @@ pub(crate) struct Call {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// How many redirects are followed; with none, the answer that redirects is the answer.
+    pub(crate) redirects: u32,
+    /// How long the connection may take to come about.
+    pub(crate) connect: Duration,
+    /// The longest that the other side may be silent.
+    pub(crate) idle: Option<Duration>,
+    /// Where the secrets in it may be sent.
+    pub(crate) secret_hosts: SecretHosts,
+}
+
+impl Call {
+    /// A call that an attempt makes, with what every call of it carries.
+    pub(crate) fn new(cx: &Context, method: Method, url: Url) -> Self {
+        let headers = [(DEPTH, HeaderValue::from(cx.depth))].into_iter().collect();
+        let (redirects, connect, idle, secret_hosts) = (REDIRECTS, CONNECT, None, cx.secret_hosts.clone());
+        Self { method, url, headers, body: Bytes::new(), redirects, connect, idle, secret_hosts }
+    }
 }
 
 /// What came back, its body unread.
@@ -68,9 +82,9 @@ fn build(filter: Filter) -> Result<Client, reqwest::Error> {
     rustls::crypto::ring::default_provider().install_default().ok();
     Client::builder()
         .no_proxy()
-        .redirect(redirect::Policy::none())
+        .redirect(Policy::none())
         .referer(false)
-        .connect_timeout(CONNECT)
+        .connector_layer(Patience)
         .dns_resolver(Arc::new(filter))
         .user_agent(concat!("FlowForge/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -97,17 +111,22 @@ impl Resolve for Filter {
 impl Egress {
     /// Makes a call and follows its redirects; each hop is checked like a call of its own.
     pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, NodeError> {
-        for _ in 0..=HOPS {
+        let most = call.redirects;
+        for _ in 0..=most {
             self.check(&call.url)?;
+            call.secret_hosts.check(call.url.host_str().unwrap_or_default())?;
             let answer = self.send(&call).await?;
-            match next(&call, &answer)? {
+            if most == 0 {
+                return Ok(answer);
+            }
+            match redirect::next(&call, &answer)? {
                 Some(next) => call = next,
                 None => return Ok(answer),
             }
         }
         Err(NodeError::fatal(
             "TOO_MANY_REDIRECTS",
-            format!("more than {HOPS} redirects were answered; the last was to {}", shown(&call.url)),
+            format!("more than {most} redirects were answered; the last was to {}", shown(&call.url)),
         ))
     }
 
@@ -116,34 +135,13 @@ impl Egress {
         let client = clients.at(self.policy.door(port_of(&call.url)))?;
         let request = client.request(call.method.clone(), call.url.clone());
         let request = request.headers(call.headers.clone()).body(call.body.clone());
-        request.send().await.map_err(|fault| explain(&call.url, fault))
+        let sent = patience::within(call.connect, request.send());
+        let sent = match call.idle {
+            None => sent.await,
+            Some(idle) => timeout(call.connect + idle, sent).await.map_err(|_| silent(&call.url, idle))?,
+        };
+        sent.map_err(|fault| explain(&call.url, fault))
     }
-}
-
-/// The call that a redirect asks for.
-fn next(call: &Call, answer: &Answer) -> Result<Option<Call>, NodeError> {
-    let Some(location) = answer.headers().get(header::LOCATION).filter(|_| is_redirect(answer.status())) else {
-        return Ok(None);
-    };
-    let url = location.to_str().ok().and_then(|location| call.url.join(location).ok());
-    let url =
-        url.ok_or_else(|| NodeError::fatal("INVALID_REDIRECT", format!("{} redirects to what is no URL", shown(&call.url))))?;
-    let mut next = Call { url, ..call.clone() };
-    // As every browser does: only 307 and 308 repeat the method and the body.
-    let repeats = matches!(answer.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-    if !repeats && call.method != Method::GET && call.method != Method::HEAD {
-        next.method = Method::GET;
-        next.body = Bytes::new();
-        next.headers.remove(header::CONTENT_TYPE);
-    }
-    if next.url.origin() != call.url.origin() {
-        next.headers = HARMLESS.iter().filter_map(|name| Some((name.clone(), next.headers.get(name)?.clone()))).collect();
-    }
-    Ok(Some(next))
-}
-
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
 /// What went wrong on the way, without what the URL may hold in secret.
@@ -174,16 +172,35 @@ pub(crate) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// Reads a body up to a limit.
-pub(crate) async fn body(mut answer: Answer, most: usize) -> Result<Vec<u8>, NodeError> {
+/// Reads a body up to a limit, in bytes after decompression; what is beyond it is never held.
+pub(crate) async fn body(mut answer: Answer, most: usize, idle: Option<Duration>) -> Result<Vec<u8>, NodeError> {
     let url = answer.url().clone();
+    let too_large = || {
+        let message = format!("{} answered more than the {most} bytes that are allowed; ask for less", shown(&url));
+        NodeError::fatal("RESPONSE_TOO_LARGE", message)
+    };
+    if answer.content_length().is_some_and(|length| length > most as u64) {
+        return Err(too_large());
+    }
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|fault| explain(&url, fault))? {
+    while let Some(chunk) = chunk(&mut answer, &url, idle).await? {
         if body.len() + chunk.len() > most {
-            let message = format!("{} answered more than the {most} bytes that are allowed; ask for less", shown(&url));
-            return Err(NodeError::fatal("RESPONSE_TOO_LARGE", message));
+            return Err(too_large());
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+async fn chunk(answer: &mut Answer, url: &Url, idle: Option<Duration>) -> Result<Option<Bytes>, NodeError> {
+    let read = answer.chunk();
+    let read = match idle {
+        None => read.await,
+        Some(idle) => timeout(idle, read).await.map_err(|_| silent(url, idle))?,
+    };
+    read.map_err(|fault| explain(url, fault))
+}
+
+fn silent(url: &Url, idle: Duration) -> NodeError {
+    NodeError::retry("HTTP_TIMEOUT", format!("{} was silent for {} seconds", shown(url), idle.as_secs_f64()))
 }

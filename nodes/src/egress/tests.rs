@@ -2,13 +2,16 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use reqwest::{Method, Url, header::HeaderMap};
+use reqwest::{Method, Url};
 
 use super::{names::Scripted, *};
-use crate::testing::server::{Server, respond};
+use crate::testing::{
+    Bench,
+    server::{Server, respond},
+};
 
 fn call(url: &str) -> Call {
-    Call { method: Method::GET, url: Url::parse(url).unwrap(), headers: HeaderMap::new(), body: Default::default() }
+    Call::new(&Bench::new("http.request").cx, Method::GET, Url::parse(url).unwrap())
 }
 
 /// A way out on which every name leads where the script says.

@@ -1,5 +1,11 @@
 //! Calls to real servers, kind and unkind ones.
 
+mod answers;
+mod guards;
+mod pages;
+mod payloads;
+mod tokens;
+
 use serde_json::{Value, json};
 
 use crate::testing::{
@@ -80,10 +86,14 @@ async fn a_refusal_says_whether_to_try_again() {
     refused(404, &[("retry-after", "9")], "HTTP_STATUS", None).await;
     refused(500, &[], "HTTP_STATUS", Some(None)).await;
     refused(503, &[("retry-after", "7")], "HTTP_STATUS", Some(Some(7_000))).await;
-    refused(429, &[("retry-after", "99999999")], "RATE_LIMIT", Some(Some(86_400_000))).await;
+    refused(429, &[("retry-after", "99999999")], "RATE_LIMIT", Some(Some(3_600_000))).await;
     refused(408, &[("retry-after", "soon")], "HTTP_STATUS", Some(None)).await;
     let dates = &[("date", "Fri, 20 Nov 2026 07:00:00 GMT"), ("retry-after", "Fri, 20 Nov 2026 07:01:30 GMT")];
     refused(503, dates, "HTTP_STATUS", Some(Some(90_000))).await;
+    let far = &[("date", "Fri, 20 Nov 2026 07:00:00 GMT"), ("retry-after", "Sun, 22 Nov 2026 07:01:30 GMT")];
+    refused(503, far, "HTTP_STATUS", Some(Some(3_600_000))).await;
+    let past = &[("date", "Fri, 20 Nov 2026 07:00:00 GMT"), ("retry-after", "Fri, 20 Nov 2026 06:00:00 GMT")];
+    refused(503, past, "HTTP_STATUS", Some(Some(0))).await;
 }
 
 #[tokio::test]
