@@ -25,6 +25,7 @@ mod respond;
 mod sandbox;
 mod services;
 mod set;
+mod slack_message;
 mod spawn;
 mod switch;
 mod transform;
@@ -64,6 +65,7 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(approval::Approval)
         .with(http_request::HttpRequest::new(services))
         .with(email_send::EmailSend::new(services))
+        .with(slack_message::SlackMessage::new(services))
         .with(command::Command::new(services))
         .with(git_clone::GitClone::new(services))
         .with(git_branch::GitBranch::new(services))

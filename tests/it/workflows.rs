@@ -64,6 +64,7 @@ async fn each_runs_to_its_end() {
         assert!(!run["output"].is_null(), "{file}: {run:#}");
     }
     assert_eq!(remote.commits("example"), [MESSAGE]);
+    assert_eq!((forge.ledger.of("Orders of today: 200").len(), forge.ledger.of("slack").len()), (1, 2));
 }
 
 /// What a person would do on the page of approvals.
@@ -89,6 +90,10 @@ fn input_for(file: &str, example: &Value, forge: &Forge, remote: &Remote) -> Val
     let special = match file {
         "delay.json" => json!({"seconds": 1}),
         "http.json" => json!({"url": forge.ledger.url("example")}),
+        "email.json" => {
+            json!({"host": "127.0.0.1", "port": forge.ledger.mail_port(), "security": "none", "to": "Bob <bob@example.net>"})
+        }
+        "slack.json" => json!({"api_url": forge.ledger.slack_url("slack")}),
         "git-job.json" => json!({
             "url": remote.url(), "branch": "example", "message": MESSAGE,
             "command": "echo 0.3.0 >VERSION; make -s test",

@@ -1,5 +1,7 @@
 //! An append-only record of effects, kept outside the product and never disturbed.
 
+mod mail;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Write;
@@ -37,11 +39,14 @@ pub struct Effect {
 ///
 /// Options in the query: `delay_ms` before the answer, `fail=k` refuses the first k calls with 503, and
 /// `mode` = `hang` (never answers), `drip` (a byte a second), `500`, `429`, `reset` (takes effect, then breaks the answer).
+///
+/// It is a mail server as well, and plays Slack: what it is sent like that is an effect too.
 #[derive(Debug)]
 pub struct Ledger {
     address: SocketAddr,
+    mail: SocketAddr,
     book: Arc<Book>,
-    server: tokio::task::JoinHandle<()>,
+    servers: [tokio::task::JoinHandle<()>; 2],
 }
 
 #[derive(Debug)]
@@ -62,6 +67,11 @@ struct Options {
 }
 
 impl Ledger {
+    /// Who may send e-mail by it.
+    pub const MAIL_USER: &str = "reports@example.org";
+    /// The password for that.
+    pub const MAIL_PASSWORD: &str = "mail-p4ssw0rd";
+
     /// Starts an empty ledger on a free port.
     pub async fn start() -> Self {
         let book = Arc::new(Book {
@@ -73,14 +83,31 @@ impl Ledger {
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
-        let router = axum::Router::new().route("/effect/{key}", axum::routing::any(effect)).with_state(Arc::clone(&book));
+        let router = axum::Router::new()
+            .route("/effect/{key}", axum::routing::any(effect))
+            .route("/slack/{key}/chat.postMessage", axum::routing::post(slack))
+            .with_state(Arc::clone(&book));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("the ledger serves") });
-        Self { address, book, server }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let mail = listener.local_addr().expect("a bound address");
+        let servers = [server, tokio::spawn(mail::listen(listener, Arc::clone(&book)))];
+        Self { address, mail, book, servers }
     }
 
     /// The address to call for one effect.
     pub fn url(&self, key: &str) -> String {
         format!("http://{}/effect/{key}", self.address)
+    }
+
+    /// The address under which it plays Slack: each message is an effect with this key, and its `client_msg_id` is the idempotency key.
+    pub fn slack_url(&self, key: &str) -> String {
+        format!("http://{}/slack/{key}/", self.address)
+    }
+
+    /// The port on 127.0.0.1 at which it takes e-mail, without TLS: each message is an effect whose key is the subject, and its
+    /// `Message-ID` is the idempotency key.
+    pub fn mail_port(&self) -> u16 {
+        self.mail.port()
     }
 
     /// Every effect so far, in order.
@@ -119,7 +146,7 @@ impl Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        self.server.abort();
+        self.servers.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -136,13 +163,19 @@ async fn effect(
     if let Some(refusal) = refusal(call, &options) {
         return refusal;
     }
-    let effect = book.write(key, &headers);
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let effect = book.write(key, header("idempotency-key"), header("authorization"));
     tokio::time::sleep(Duration::from_millis(options.delay_ms)).await;
     match options.mode.as_str() {
         "drip" => Body::from_stream(drip(effect)).into_response(),
         "reset" => broken().into_response(),
         _ => Json(effect).into_response(),
     }
+}
+
+async fn slack(State(book): State<Arc<Book>>, Path(key): Path<String>, Json(message): Json<serde_json::Value>) -> Response {
+    let effect = book.write(key, message["client_msg_id"].as_str().map(str::to_owned), None);
+    Json(serde_json::json!({"ok": true, "channel": message["channel"], "ts": format!("{}.000100", effect.n)})).into_response()
 }
 
 fn refusal(call: u32, options: &Options) -> Option<Response> {
@@ -176,9 +209,7 @@ impl Book {
         *count
     }
 
-    fn write(&self, key: String, headers: &HeaderMap) -> Effect {
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (idempotency_key, authorization) = (header("idempotency-key"), header("authorization"));
+    fn write(&self, key: String, idempotency_key: Option<String>, authorization: Option<String>) -> Effect {
         let at_ms = self.began.elapsed().as_millis() as u64;
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         let mut effects = self.effects.lock().expect("not poisoned");

@@ -176,6 +176,9 @@ pub fn command(folder: &Path) -> Command {
     command.env("FLOWFORGE_EGRESS_ALLOW", "127.0.0.0/8").env("FLOWFORGE_SECRET_GIT_PASSWORD", crate::Remote::PASSWORD);
     let credential = format!("{}:{}", crate::Remote::USER, crate::Remote::PASSWORD);
     command.env("FLOWFORGE_SECRET_GIT_CREDENTIAL", credential);
+    command
+        .env("FLOWFORGE_SECRET_SMTP_PASSWORD", crate::Ledger::MAIL_PASSWORD)
+        .env("FLOWFORGE_SECRET_SLACK_TOKEN", "xoxb-of-a-test");
     // Runs of a killed server are taken over soon.
     command.env("FLOWFORGE_LEASE_MS", "3000").kill_on_drop(true);
     command

@@ -325,7 +325,7 @@ async fn what_cannot_be_sent_is_refused_before_it_is_tried() {
         (file(json!({"content": "a*b", "encoding": "base64"})), "base64"),
         (file(json!({"content": {"a": 1}, "encoding": "base64"})), "must be a text"),
         (json!({"to": [], "cc": "", "bcc": null}), "nobody"),
-        (json!({"to": vec!["bob@example.net"; 1].repeat(1).into_iter().chain([""]).collect::<Vec<_>>()}), "to.1"),
+        (json!({"to": ["bob@example.net", ""]}), "to.1"),
         (json!({"to": (0..101).map(|n| format!("b{n}@example.net")).collect::<Vec<_>>()}), "100 recipients"),
         (json!({"text": null}), "`text` or `html`"),
         (json!({"server": {"host": "mail example.org"}}), "server.host"),

@@ -199,8 +199,7 @@ impl Talk {
             "close" => return Err(io::ErrorKind::ConnectionAborted.into()),
             _ => {}
         }
-        self.stream.write_all(answer.as_bytes()).await?;
-        self.stream.write_all(b"\r\n").await?;
+        self.stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
         self.stream.flush().await?;
         if answer.starts_with("421") { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }

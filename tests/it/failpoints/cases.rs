@@ -154,6 +154,22 @@ impl Case {
         Self { marks: &[("it", 2), ("mark", 1)], ..Self::of(&["http.request"], world.small("http.request", params)) }
     }
 
+    /// The message is an effect as well, its subject is its key.
+    pub(super) fn email_send(world: &World) -> Self {
+        let server = json!({"host": "127.0.0.1", "port": world.ledger.mail_port(), "security": "none",
+            "user": Ledger::MAIL_USER, "password": "{{ secrets.SMTP_PASSWORD }}"});
+        let params = json!({"server": server, "from": "a@example.org", "to": ["b@example.net"], "text": "Hello",
+            "subject": "{{ trigger.case }}.it"});
+        Self { marks: &[("it", 1), ("mark", 1)], ..Self::of(&["email.send"], world.small("email.send", params)) }
+    }
+
+    /// The message is an effect as well.
+    pub(super) fn slack_message(world: &World) -> Self {
+        let params = json!({"token": "{{ secrets.SLACK_TOKEN }}", "channel": "C123", "text": "Hello",
+            "api_url": world.ledger.slack_url("{{ trigger.case }}.it")});
+        Self { marks: &[("it", 1), ("mark", 1)], ..Self::of(&["slack.message"], world.small("slack.message", params)) }
+    }
+
     pub(super) fn command(world: &World) -> Self {
         let run = "echo one; echo two >&2; echo three > file; cat file";
         let passes = &["step-claimed", "report", "reported"];

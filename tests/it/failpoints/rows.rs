@@ -8,8 +8,8 @@ const RUN: &[&str] = &["status", "output", "error", "response", "trigger", "inpu
 /// The fields of an attempt that have to be the same.
 const STEP: &[&str] =
     &["node_id", "item", "attempt", "retry_count", "status", "port", "input", "output", "error", "awaiting", "kept"];
-/// Fields that differ each time: of the ledger's answers, and when a decision was made.
-const FRESH: &[&str] = &["n", "at_ms", "content-length", "at"];
+/// Fields that differ each time: of the ledger's answers, when a decision was made, and what carries a step's key.
+const FRESH: &[&str] = &["n", "at_ms", "content-length", "at", "message_id", "ts"];
 
 /// A run as it stands, with its steps and the runs that they have started.
 pub(super) async fn rows(client: &Client, run: &str) -> Value {
