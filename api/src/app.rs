@@ -1,11 +1,11 @@
 //! The wiring: a database, an engine on top of it, nodes for the engine, and what HTTP needs beside them.
 
-use std::{env, ops::Deref, path::Path, sync::Arc, time::Duration};
+use std::{env, ops::Deref, sync::Arc, time::Duration};
 
 use axum::{body::Bytes, extract::FromRef};
 use flowforge_engine::{Engine, EngineConfig, Location, QueueConfig, Store};
 use flowforge_migrations::{Migrator, MigratorTrait};
-use flowforge_nodes::{EgressPolicy, JavaScriptConfig, SandboxPolicy, Services, ServicesConfig};
+use flowforge_nodes::{EgressPolicy, JavaScriptConfig, OwnDatabase, SandboxPolicy, Services, ServicesConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -113,7 +113,7 @@ pub(crate) async fn open_engine(
     works: bool,
     queue: QueueConfig,
 ) -> Result<Engine, Failure> {
-    let services = services(&data.data_dir, work)?;
+    let services = services(data, work)?;
     let config = EngineConfig {
         lease: work.lease(),
         grace: GRACE,
@@ -138,14 +138,15 @@ pub(crate) async fn open_engine(
 ///
 /// # Errors
 /// When a setting cannot be read.
-pub(crate) fn services(folder: &Path, work: &Work) -> Result<Services, Failure> {
+pub(crate) fn services(data: &Data, work: &Work) -> Result<Services, Failure> {
     let program = env::current_exe().map_err(Failure::during("the program does not know where it is"))?;
     let egress: EgressPolicy = work.egress_allow.parse().map_err(Failure::during("FLOWFORGE_EGRESS_ALLOW"))?;
     Ok(Services::new(ServicesConfig {
         javascript: JavaScriptConfig::new(program, &[JS_WORKER]),
         egress,
         sandbox: if work.allow_plain_processes { SandboxPolicy::Plain } else { SandboxPolicy::Bubblewrap },
-        work_dir: folder.join("work"),
+        work_dir: data.data_dir.join("work"),
+        own_database: given(&data.database_url).and_then(OwnDatabase::from_url),
     }))
 }
 

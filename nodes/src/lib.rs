@@ -21,6 +21,7 @@ mod http_request;
 mod javascript;
 mod map;
 mod params;
+mod postgres_query;
 mod respond;
 mod sandbox;
 mod services;
@@ -42,6 +43,7 @@ use flowforge_core::Catalog;
 pub use crate::{
     egress::{EgressPolicy, InvalidEgressPolicy},
     javascript::{JavaScriptConfig, worker::js_worker_main},
+    postgres_query::OwnDatabase,
     sandbox::SandboxPolicy,
     services::{Services, ServicesConfig},
 };
@@ -66,6 +68,7 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(http_request::HttpRequest::new(services))
         .with(email_send::EmailSend::new(services))
         .with(slack_message::SlackMessage::new(services))
+        .with(postgres_query::PostgresQuery::new(services))
         .with(command::Command::new(services))
         .with(git_clone::GitClone::new(services))
         .with(git_branch::GitBranch::new(services))

@@ -11,6 +11,7 @@ use crate::{
     egress::{Egress, EgressPolicy},
     git::WorkTrees,
     javascript::{JavaScript, JavaScriptConfig},
+    postgres_query::OwnDatabase,
     sandbox::{Sandbox, SandboxPolicy},
 };
 
@@ -25,6 +26,8 @@ pub struct ServicesConfig {
     pub sandbox: SandboxPolicy,
     /// Where the work trees of runs lie: a folder that only this server uses.
     pub work_dir: PathBuf,
+    /// The PostgreSQL database in which FlowForge itself keeps its rows: no step may reach it.
+    pub own_database: Option<OwnDatabase>,
 }
 
 /// What nodes stand on. Cheap to clone.
@@ -34,6 +37,7 @@ pub struct Services {
     egress: Arc<Egress>,
     sandbox: Arc<Sandbox>,
     trees: Arc<WorkTrees>,
+    own_database: Option<Arc<OwnDatabase>>,
 }
 
 impl Services {
@@ -44,6 +48,7 @@ impl Services {
             egress: Arc::new(Egress::new(config.egress)),
             sandbox: Arc::new(Sandbox::new(config.sandbox)),
             trees: Arc::new(WorkTrees::new(config.work_dir)),
+            own_database: config.own_database.map(Arc::new),
         }
     }
 
@@ -82,6 +87,10 @@ impl Services {
 
     pub(crate) fn egress(&self) -> Arc<Egress> {
         self.egress.clone()
+    }
+
+    pub(crate) fn own_database(&self) -> Option<Arc<OwnDatabase>> {
+        self.own_database.clone()
     }
 
     pub(crate) fn sandbox(&self) -> Arc<Sandbox> {

@@ -174,6 +174,7 @@ pub(crate) fn allowing(networks: &str) -> Services {
         egress: networks.parse().unwrap(),
         sandbox: SandboxPolicy::Bubblewrap,
         work_dir: work_dir(),
+        own_database: None,
     })
 }
 

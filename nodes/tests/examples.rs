@@ -11,7 +11,7 @@ use serde_json::Value;
 fn nodes() -> Catalog {
     let javascript = JavaScriptConfig::new(env!("CARGO_BIN_EXE_flowforge-js-worker"), &[]);
     let (egress, sandbox) = (EgressPolicy::default(), SandboxPolicy::Bubblewrap);
-    catalog(&Services::new(ServicesConfig { javascript, egress, sandbox, work_dir: "unused".into() }))
+    catalog(&Services::new(ServicesConfig { javascript, egress, sandbox, work_dir: "unused".into(), own_database: None }))
 }
 
 fn examples() -> Vec<(String, Value)> {

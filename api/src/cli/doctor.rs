@@ -91,7 +91,7 @@ async fn git() -> Finding {
 }
 
 async fn sandbox(ask: &Doctor) -> Result<Finding, Failure> {
-    let works = app::services(&ask.data.data_dir, &ask.work)?.check_sandbox().await;
+    let works = app::services(&ask.data, &ask.work)?.check_sandbox().await;
     Ok(match works {
         Ok(()) if ask.work.allow_plain_processes => {
             Finding::new("sandbox", Level::Good, "commands run under bubblewrap where it works, else without a sandbox")

@@ -381,8 +381,9 @@ fn limit(concurrency: &crate::document::Concurrency) -> Limit {
 
 /// Parses the parameters; faults were reported by `check::nodes` before.
 fn params(params: &Map<String, Value>, kind: &Kind) -> Vec<(String, Param)> {
-    let parse = |value: &Value| Template::parse(value).unwrap_or_else(|_| Template::Literal(value.clone()));
     let param = |(name, value): (&String, &Value)| {
+        let scripts = kind.spec.scripts_in(name);
+        let parse = |value: &Value| Template::parse_except(value, &scripts).unwrap_or_else(|_| Template::Literal(value.clone()));
         let param = match name.as_str() {
             script if kind.spec.scripts.contains(&script) => Param::Script(value.clone()),
             body if kind.spec.body == Some(body) => Param::Script(value.clone()),

@@ -72,7 +72,8 @@ pub struct NodeSpec {
     pub leaves_files: bool,
     /// Whether its output is what whoever started the run is answered with, at once: `{status, headers, body}`.
     pub responds: bool,
-    /// Parameters that are JavaScript and not templates, for example `code`: `{{` has no meaning in them.
+    /// Parameters that are JavaScript or SQL and not templates, for example `code`: `{{` has no meaning in them. A path leads
+    /// into a parameter, for example `statements.*.sql`.
     pub scripts: &'static [&'static str],
     /// Parameters that are shell: the values of their `{{ … }}` arrive as environment variables, never as text.
     pub shell: &'static [&'static str],
@@ -100,6 +101,11 @@ impl NodeSpec {
         shell: &[],
         timeout_s: 60,
     };
+
+    /// The paths of scripts inside a parameter.
+    pub(crate) fn scripts_in(&self, name: &str) -> Vec<&'static str> {
+        self.scripts.iter().filter_map(|path| path.strip_prefix(name)?.strip_prefix('.')).collect()
+    }
 
     /// Whether the node begins a run instead of taking part in it.
     pub fn is_trigger(&self) -> bool {

@@ -119,6 +119,12 @@ pub enum InvalidTemplate {
     Empty,
 }
 
+/// What is left of the paths that lead through this key.
+fn below<'p>(paths: &[&'p str], key: &str) -> Vec<&'p str> {
+    let split = |path: &'p str| path.split_once('.').unwrap_or((path, ""));
+    paths.iter().filter_map(|path| Some(split(path)).filter(|(first, _)| *first == key).map(|(_, rest)| rest)).collect()
+}
+
 /// A parameter with its expressions parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Template {
@@ -146,19 +152,27 @@ pub enum Part {
 impl Template {
     /// Parses every string in a value; stops at the first fault and names where it is.
     pub fn parse(value: &Value) -> Result<Self, (String, InvalidTemplate)> {
+        Self::parse_except(value, &[])
+    }
+
+    /// As `parse`, with texts that are no templates: paths such as `*.sql`, where `*` is any place in a list.
+    pub fn parse_except(value: &Value, scripts: &[&str]) -> Result<Self, (String, InvalidTemplate)> {
         match value {
+            _ if scripts.contains(&"") => Ok(Self::Literal(value.clone())),
             Value::String(text) => Self::parse_text(text).map_err(|fault| (String::new(), fault)),
             Value::Array(items) if has_braces(value) => {
                 let items = items.iter().enumerate();
                 items
-                    .map(|(i, item)| Self::parse(item).map_err(|(at, e)| (join(&i.to_string(), &at), e)))
+                    .map(|(i, item)| {
+                        Self::parse_except(item, &below(scripts, "*")).map_err(|(at, e)| (join(&i.to_string(), &at), e))
+                    })
                     .collect::<Result<_, _>>()
                     .map(Self::Array)
             }
             Value::Object(fields) if has_braces(value) => {
                 let fields = fields.iter();
                 fields
-                    .map(|(key, field)| match Self::parse(field) {
+                    .map(|(key, field)| match Self::parse_except(field, &below(scripts, key)) {
                         Ok(template) => Ok((key.clone(), template)),
                         Err((at, fault)) => Err((join(key, &at), fault)),
                     })
@@ -396,6 +410,15 @@ mod tests {
             json!({"a": ["{{ trigger.n }}"], "b": {"c": "{{ run.id }}"}, "d": 1}),
             expect![[r#"{"a":[3],"b":{"c":"run_1"},"d":1}"#]],
         );
+    }
+
+    #[test]
+    fn a_text_that_is_a_script_is_no_template_wherever_it_lies() {
+        let value = json!([{"sql": "SELECT '{{1}}'", "to": ["{{ item }}"], "deep": {"sql": "{{ item }}"}}]);
+        let template = Template::parse_except(&value, &["*.sql"]).unwrap();
+        assert_eq!(template.expressions().len(), 2, "{template:?}");
+        assert_eq!(Template::parse(&value).unwrap().expressions().len(), 3);
+        assert!(Template::parse(&json!({"sql": "{{"})).is_err() && Template::parse_except(&json!({"sql": "{{"}), &["sql"]).is_ok());
     }
 
     #[test]

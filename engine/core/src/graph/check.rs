@@ -113,7 +113,7 @@ fn of_kind<'n>(node: &'n NodeDocument, kind: &'n Kind) -> impl Iterator<Item = P
         .map(|fault| Problem::node(fault.code, &node.id, fault.message).field(format!("params.{}", fault.field).trim_end_matches('.')));
     let is_template = |name: &str| !kind.spec.scripts.contains(&name) && kind.spec.body != Some(name);
     let templates = node.params.iter().filter(move |(name, _)| is_template(name));
-    faults.chain(templates.filter_map(|(name, value)| template(node, name, value))).chain(drawn(kind, node))
+    faults.chain(templates.filter_map(|(name, value)| template(node, kind, name, value))).chain(drawn(kind, node))
 }
 
 /// Ports that an author has named must be told apart from each other and from those that the kind has.
@@ -141,8 +141,8 @@ fn is_port(name: &str) -> bool {
     !name.trim().is_empty() && name.chars().count() <= LONGEST_PORT && name.chars().all(is_plain) && !name.contains("{{")
 }
 
-fn template(node: &NodeDocument, name: &str, value: &Value) -> Option<Problem> {
-    let (at, fault) = Template::parse(value).err()?;
+fn template(node: &NodeDocument, kind: &Kind, name: &str, value: &Value) -> Option<Problem> {
+    let (at, fault) = Template::parse_except(value, &kind.spec.scripts_in(name)).err()?;
     let field = if at.is_empty() { format!("params.{name}") } else { format!("params.{name}.{at}") };
     Some(Problem::node("invalid_template", &node.id, format!("`{field}`: {fault}")).field(field))
 }
