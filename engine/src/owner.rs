@@ -89,8 +89,10 @@ pub(crate) struct Owner {
     /// The lapses of this worker's heartbeat before it was given the run.
     lapses: u64,
     /// Whether owners have died with the run since a step last ended: then not even a pure step begins before its causes are
-    /// on disk.
+    /// on disk, and that something begins.
     suspect: bool,
+    /// Whether the database was told that something begins.
+    begins: bool,
     record: RunRecord,
     /// Whether everything in the run is what users wrote: nothing lies elsewhere.
     plain: bool,
@@ -220,6 +222,7 @@ impl Owner {
             epoch,
             lapses: shared.lapses(),
             suspect: false,
+            begins: false,
             plain: is_plain(&record.input),
             deadline,
             new: None,

@@ -12,6 +12,7 @@ mod m20261120_002_create_workflows;
 mod m20261120_003_create_runs;
 mod m20261120_004_extend_runs;
 mod m20261120_005_index_approvals;
+mod m20261120_006_mark_begun;
 mod m20261120_007_create_triggers;
 
 /// All changes, in the order in which they are applied.
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_003_create_runs::Migration),
             Box::new(m20261120_004_extend_runs::Migration),
             Box::new(m20261120_005_index_approvals::Migration),
+            Box::new(m20261120_006_mark_begun::Migration),
             Box::new(m20261120_007_create_triggers::Migration),
         ]
     }

@@ -153,6 +153,8 @@ pub(crate) struct RunPatch {
     pub(crate) release: bool,
     /// Whether a step has ended: the owners that died before are forgiven.
     pub(crate) progress: bool,
+    /// Whether the owner is about to execute something: told only while deaths are counted.
+    pub(crate) begins: bool,
     /// Since when the run is paused, if that changes.
     pub(crate) paused: Option<Option<Timestamp>>,
     /// JSON: the signals that no step has taken, if they change.

@@ -30,6 +30,7 @@ const INSERT_RUN: &str = "INSERT INTO runs (id, workspace_id, workflow_id, versi
      ?35, ?36, ?37) ON CONFLICT DO NOTHING";
 const UPDATE_RUN: &str = "UPDATE runs SET next_seq = next_seq + ?3, status = coalesce(?4, status), output = coalesce(?5, output), \
      error = coalesce(?6, error), wake_at = ?7, owner = CASE WHEN ?8 THEN NULL ELSE owner END, crashes = CASE WHEN ?9 THEN 0 ELSE crashes END, \
+     begun_epoch = CASE WHEN ?20 THEN epoch ELSE begun_epoch END, \
      started_seq = coalesce(next_seq + ?10, started_seq), started_at = coalesce(?11, started_at), cancel_seq = coalesce(next_seq + ?12, \
      cancel_seq), cancel_requested_at = coalesce(?13, cancel_requested_at), finished_seq = coalesce(next_seq + ?14, finished_seq), \
      finished_at = coalesce(?15, finished_at), paused_at = CASE WHEN ?16 THEN ?17 ELSE paused_at END, \
@@ -282,6 +283,7 @@ impl<'c> Statements<'c> {
             patch.paused.flatten().map(|at| at.0),
             patch.signals,
             patch.response,
+            patch.begins,
         ];
         self.update_run.query_row(values, |row| row.get(0)).optional()
     }

@@ -227,6 +227,12 @@ impl Draft {
         }
     }
 
+    /// Adds that something is about to be executed.
+    pub(super) fn begins(&mut self) {
+        self.delta.touched = true;
+        self.delta.patch.begins = true;
+    }
+
     /// Adds that the owner lets go, and when the run is to be woken.
     pub(super) fn release(&mut self, status: RunStatus, wake_at: Option<Timestamp>) {
         self.delta.touched = true;

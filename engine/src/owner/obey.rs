@@ -157,7 +157,27 @@ impl Owner {
     /// Begins at once if that is harmless or everything is on disk, else when it is.
     fn begin_or_wait(&mut self, begin: Begin, harmless: bool) {
         let nothing_uncommitted = self.draft.is_empty() && self.commit.is_none() && self.new.is_none();
-        if harmless || nothing_uncommitted { self.start(begin) } else { self.after_draft.push(begin) }
+        // What may kill its worker begins when it is on disk that something does.
+        let unsaid = self.suspect && !self.begins && matches!(begin, Begin::Attempt { .. });
+        let at_once = if self.suspect { nothing_uncommitted && !unsaid } else { nothing_uncommitted || harmless };
+        if at_once { self.start(begin) } else { self.after_draft.push(begin) }
+    }
+
+    /// Adds to the draft that something is about to be executed, if anything is and deaths are counted.
+    pub(super) fn say_what_begins(&mut self) {
+        if self.suspect && !self.begins && self.after_draft.iter().any(|begin| self.is_execution(begin)) {
+            self.begins = true;
+            self.draft.begins();
+        }
+    }
+
+    fn is_execution(&self, begin: &Begin) -> bool {
+        match begin {
+            Begin::Attempt { step, attempt } => {
+                matches!(self.run.state(*step), StepState::Running { attempt: now, .. } if now == attempt)
+            }
+            Begin::Child { .. } | Begin::Hint(_) => false,
+        }
     }
 
     /// The children whose outputs an attempt gathers instead of calling its node.

@@ -35,6 +35,7 @@ impl Owner {
         if self.commit.is_some() {
             return;
         }
+        self.say_what_begins();
         if self.draft.is_empty() {
             // What waited for a commit that has come about in the meantime waits for nothing any more.
             std::mem::take(&mut self.after_draft).into_iter().for_each(|begin| self.start(begin));

@@ -48,6 +48,10 @@ pub(super) enum Op {
         step: StepRef,
         worker: WorkerId,
     },
+    BeginStep {
+        step: StepRef,
+        stale: bool,
+    },
     ReleaseStep {
         step: StepRef,
         stale: bool,
@@ -99,6 +103,9 @@ impl Subject {
             Op::ClaimStep { step, worker } => {
                 let lease = self.store.claim_step(step, *worker, LEASE).await.unwrap();
                 format!("{:?}", lease.map(|lease| (lease.crashes, lease.key)))
+            }
+            Op::BeginStep { step, stale } => {
+                format!("{}", self.store.begin_step(step, self.epoch(step, *stale).await).await.unwrap())
             }
             Op::ReleaseStep { step, stale } => {
                 self.store.release_step(step, self.epoch(step, *stale).await).await.map(|()| String::new()).unwrap()

@@ -48,10 +48,14 @@ pub(crate) struct Held {
 impl Store {
     /// Claims a run that nobody else alive owns. The epoch it is now owned under, or nothing when it cannot be claimed. A run
     /// that this worker owns already is one that it lost track of.
+    ///
+    /// The first owner that died counts as a crash whatever it did, which it has told nobody. Those after it count if they
+    /// have said that they were about to begin something.
     pub(crate) async fn claim_run(&self, run: RunId, worker: WorkerId, lease: Duration, blame: Blame) -> Result<Option<i64>> {
         let alive = self.alive_sql(lease);
         let sql = format!(
-            "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = crashes + CASE WHEN owner IS NULL OR owner = $2 THEN $3 ELSE $4 END \
+            "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = crashes + CASE WHEN owner IS NULL OR owner = $2 THEN $3 \
+             WHEN crashes = 0 OR begun_epoch = epoch THEN $4 ELSE 0 END \
              WHERE id = $1 AND finished_at IS NULL AND (owner IS NULL OR owner = $2 OR owner NOT IN ({alive})) AND {} RETURNING epoch",
             self.admitted_sql()
         );
@@ -87,7 +91,8 @@ impl Store {
     }
 
     /// Claims a dispatched step that nobody else alive executes. One that this worker holds already is one that it lost
-    /// track of. A step with a limit is claimed when fewer than that are executed by living workers.
+    /// track of. A step with a limit is claimed when fewer than that are executed by living workers. Deaths count as those of a
+    /// run's owners do.
     pub(crate) async fn claim_step(&self, step: &StepRef, worker: WorkerId, lease: Duration) -> Result<Option<StepLease>> {
         let sql = self.claim_step_sql(lease, "concurrency_key IS NULL");
         let statement = Statement::from_sql_and_values(self.backend(), sql, step_values(step, worker.uuid().into()));
@@ -143,10 +148,19 @@ impl Store {
         let (alive, now) = (self.alive_sql(lease), self.now_sql());
         format!(
             "UPDATE step_leases SET owner = $5, epoch = epoch + 1, claimed_at = {now}, \
-             crashes = CASE WHEN owner IS NULL OR owner = $5 THEN crashes ELSE crashes + 1 END \
+             crashes = crashes + CASE WHEN owner IS NULL OR owner = $5 THEN 0 WHEN crashes = 0 OR begun_epoch = epoch THEN 1 ELSE 0 END \
              WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 \
              AND (owner IS NULL OR owner = $5 OR owner NOT IN ({alive})) AND {condition} RETURNING epoch, crashes, concurrency_key AS key"
         )
+    }
+
+    /// Says that a dispatched step, with which workers have died, is about to be executed. Whether it may be: see
+    /// [`Store::holds_step`].
+    pub(crate) async fn begin_step(&self, step: &StepRef, epoch: i64) -> Result<bool> {
+        let sql = "UPDATE step_leases SET begun_epoch = epoch WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 \
+             AND epoch = $5 AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND finished_at IS NULL) RETURNING epoch";
+        let begun = self.epoch(sql.to_owned(), step_values(step, epoch.into())).await?;
+        Ok(begun.is_some())
     }
 
     /// Hands a dispatched step back without counting a crash.

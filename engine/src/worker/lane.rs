@@ -109,7 +109,11 @@ async fn call_next(shared: &Shared, key: &str) {
 async fn attempt(shared: &Arc<Shared>, step: &StepRef, Claim { lease, lapses }: Claim) -> Result<Option<Report>> {
     let loaded = Loaded::read(shared, step.run).await?;
     // What was read may be of after a recall: then the attempt that stands there is not for now.
-    if !shared.store.holds_step(step, lease.epoch).await? {
+    let held = match lease.crashes {
+        1..CRASH_LIMIT => shared.store.begin_step(step, lease.epoch).await?,
+        _ => shared.store.holds_step(step, lease.epoch).await?,
+    };
+    if !held {
         return Err(Error::Fenced);
     }
     let graph = &loaded.compiled.graph;

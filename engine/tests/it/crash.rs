@@ -4,7 +4,7 @@ use flowforge_core::RunStatus;
 use flowforge_engine::EngineConfig;
 use serde_json::json;
 
-use crate::forge::{config, on_every_database, shown};
+use crate::forge::{Forge, Process, config, on_every_database, shown};
 
 #[test]
 fn another_worker_goes_on_where_a_dead_one_stopped() {
@@ -51,11 +51,95 @@ fn a_step_that_kills_its_workers_is_given_up() {
             forge.world.called(1).await;
             process.kill();
             forge.world.reset();
-            process = forge.process_with(EngineConfig { exclusive: true, ..config() }).await;
+            process = alone(&forge).await;
         }
         assert_eq!(shown(&forge.ended(&process, run).await), r#"failed WORKER_CRASHED at Some("a")"#);
         forge.check_record(&process, run).await;
     });
+}
+
+async fn alone(forge: &Forge) -> Process {
+    forge.process_with(EngineConfig { exclusive: true, ..config() }).await
+}
+
+/// Workers that are given what is in a table, and die before they have read what there is to do.
+async fn die_before_they_begin(forge: &Forge, workers: usize, table: &str) {
+    forge.sql("ALTER TABLE step_runs RENAME TO step_runs_away").await;
+    for _ in 0..workers {
+        let process = alone(forge).await;
+        // Whoever starts alone takes all others off the list.
+        forge.until(&format!("SELECT 1 FROM {table} WHERE owner IN (SELECT id FROM workers)")).await;
+        process.kill();
+    }
+    forge.sql("ALTER TABLE step_runs_away RENAME TO step_runs").await;
+}
+
+#[test]
+fn owners_that_die_before_they_begin_anything_are_not_the_runs_doing() {
+    on_every_database(async |forge| {
+        let first = forge.process().await;
+        let workflow = forge.workflow(json!([["a", "nap", {"ms": 1_000}], ["b", "effect", {}]]), &["a -> b"]).await;
+        let run = forge.start(&first, workflow).await.record.id;
+        forge.event(&first, run, "step_waiting").await;
+        first.kill();
+        die_before_they_begin(&forge, 5, "runs").await;
+        let due = forge.steps(run).await[0].wake_at;
+        while forge.store.now().await.ok() < due {
+            tokio::task::yield_now().await;
+        }
+        let last = alone(&forge).await;
+        assert_eq!(shown(&forge.ended(&last, run).await), r#"completed {"call":1}"#);
+        forge.check_record(&last, run).await;
+    });
+}
+
+#[test]
+fn workers_that_die_before_they_begin_a_dispatched_step_are_not_its_doing() {
+    on_every_database(async |forge| {
+        let first = forge.process().await;
+        let workflow = forge.workflow(json!([["a", "job", {"hang": true}]]), &[]).await;
+        let run = forge.start(&first, workflow).await.record.id;
+        forge.world.called(1).await;
+        first.kill();
+        die_before_they_begin(&forge, 5, "step_leases").await;
+        let last = alone(&forge).await;
+        assert_eq!(shown(&forge.ended(&last, run).await), r#"completed {"call":2}"#);
+        forge.check_record(&last, run).await;
+    });
+}
+
+/// Kills three workers in the middle of a step, and others in between before they begin anything.
+async fn kill_three(forge: &Forge, kind: &str, table: &str) {
+    let workflow = forge.workflow(json!([["a", kind, {"hang": true}]]), &[]).await;
+    let mut process = forge.process().await;
+    let run = forge.start(&process, workflow).await.record.id;
+    for death in 1..=3 {
+        forge.world.called(1).await;
+        process.kill();
+        forge.world.reset();
+        if death < 3 {
+            die_before_they_begin(forge, 2, table).await;
+        }
+        process = alone(forge).await;
+    }
+    assert_eq!(shown(&forge.ended(&process, run).await), r#"failed WORKER_CRASHED at Some("a")"#);
+    assert!(forge.world.calls().is_empty(), "nobody begins it a fourth time");
+    forge.check_record(&process, run).await;
+}
+
+#[test]
+fn a_step_is_given_up_when_it_has_killed_three_workers_whoever_else_died() {
+    on_every_database(async |forge| kill_three(&forge, "effect", "runs").await);
+}
+
+#[test]
+fn a_pure_step_is_given_up_when_it_has_killed_three_workers_whoever_else_died() {
+    on_every_database(async |forge| kill_three(&forge, "think", "runs").await);
+}
+
+#[test]
+fn a_dispatched_step_is_given_up_when_it_has_killed_three_workers_whoever_else_died() {
+    on_every_database(async |forge| kill_three(&forge, "job", "step_leases").await);
 }
 
 #[test]
@@ -65,12 +149,12 @@ fn a_pure_step_that_kills_its_workers_before_anything_is_recorded_is_given_up() 
         let workflow = forge.workflow(json!([["a", "think", {"hang": true}]]), &[]).await;
         let run = forge.start(&api, workflow).await.record.id;
         for _ in 0..3 {
-            let process = forge.process_with(EngineConfig { exclusive: true, ..config() }).await;
+            let process = alone(&forge).await;
             forge.world.called(1).await;
             process.kill();
             forge.world.reset();
         }
-        let process = forge.process_with(EngineConfig { exclusive: true, ..config() }).await;
+        let process = alone(&forge).await;
         assert_eq!(shown(&forge.ended(&process, run).await), r#"failed WORKER_CRASHED at Some("a")"#);
         forge.check_record(&process, run).await;
     });

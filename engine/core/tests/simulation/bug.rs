@@ -63,6 +63,14 @@ pub(crate) enum Bug {
     UnknownIsFailed,
     /// Crashes are not counted.
     CrashesUncounted,
+    /// Every owner that dies counts, whether it has begun anything or not.
+    UnbegunCounts,
+    /// An owner says that something begins as soon as it is given the run.
+    MarkAtClaim,
+    /// A suspected owner begins before it is on disk that something does.
+    BeginsUnmarked,
+    /// A worker does not say that it begins a dispatched step with which others have died.
+    StepBeginsUnmarked,
     /// A run that is let go of does not say when it wants to be woken.
     ParkWithoutWake,
     /// A subscriber reads the rows first and how far the record goes afterwards.
@@ -89,7 +97,7 @@ impl Bug {
         (Self::LapsedCallsNobody, &["D12"]),
         (Self::SignalsByCount, &["D12"]),
         (Self::ClaimKeepsEpoch, &["D5"]),
-        (Self::StepKeepsEpoch, &["D5"]),
+        (Self::StepKeepsEpoch, &["D5", "D10"]),
         (Self::HintOnce, &["D12"]),
         (Self::NoSweeper, &["D12"]),
         (Self::ConflictIgnored, &["D13"]),
@@ -101,6 +109,10 @@ impl Bug {
         (Self::MessageReadOnce, &["D9", "D12"]),
         (Self::UnknownIsFailed, &["D1", "D2", "D5", "D6"]),
         (Self::CrashesUncounted, &["D10", "D12"]),
+        (Self::UnbegunCounts, &["D10"]),
+        (Self::MarkAtClaim, &["D10"]),
+        (Self::BeginsUnmarked, &["D10"]),
+        (Self::StepBeginsUnmarked, &["D10"]),
         (Self::ParkWithoutWake, &["D12"]),
         (Self::MarkAfterRows, &["D6"]),
     ];

@@ -33,6 +33,10 @@ states! {
     TakenFromSilent
     /// A dispatched step was taken over.
     StepTakenOver
+    /// An owner that was suspected died before it began anything.
+    DiedUnbegun
+    /// So did the worker of a dispatched step.
+    StepDiedUnbegun
     /// A worker found out that it had been silent for too long and began nothing.
     FencedItself
     /// An owner died between its commit and the answer.

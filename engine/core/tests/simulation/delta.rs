@@ -76,6 +76,8 @@ pub(crate) struct RunPatch {
     pub(crate) wake_at: Option<i64>,
     pub(crate) release: bool,
     pub(crate) progress: bool,
+    /// Whether the owner is about to execute something: told only while deaths are counted.
+    pub(crate) begins: bool,
     pub(crate) started: Option<i64>,
     pub(crate) cancelled: Option<i64>,
     pub(crate) finished: Option<i64>,

@@ -81,6 +81,8 @@ pub(crate) struct Held {
     pub(crate) claim: u64,
     pub(crate) holder: Option<WorkerId>,
     pub(crate) deaths: u32,
+    /// Whether the holder has said that it is about to execute it.
+    pub(crate) is_marked: bool,
 }
 
 pub(crate) struct Ghost {
@@ -97,8 +99,12 @@ pub(crate) struct Ghost {
     pub(crate) holder: Option<WorkerId>,
     /// How often the run changed hands.
     pub(crate) claims: u32,
-    /// How many owners were lost since a step last ended.
+    /// How many owners were lost since a step last ended: the first, and those after it that had something under way.
     pub(crate) deaths: u32,
+    /// Whether the owner has said that it is about to execute something.
+    pub(crate) is_marked: bool,
+    /// Whether it has begun something.
+    pub(crate) is_busy: bool,
     pub(crate) record: Vec<Entry>,
     /// Whether the run had not begun when it was claimed: then nothing can be given up yet.
     unbegun: bool,
@@ -132,6 +138,8 @@ impl Ghost {
             holder: None,
             claims: 0,
             deaths: 0,
+            is_marked: false,
+            is_busy: false,
             record: Vec::new(),
             unbegun: true,
             shared_ids: Vec::new(),
@@ -156,11 +164,12 @@ impl Ghost {
             if living(before) {
                 return broken("D11", format!("the run was taken from worker {before}, which lives"));
             }
-            self.deaths += 1;
+            self.deaths += u32::from(self.deaths == 0 || self.is_marked);
         }
         if told != self.deaths {
-            return broken("D10", format!("{} owners were lost, and {told} are counted", self.deaths));
+            return broken("D10", format!("{} owners were lost with something begun, and {told} are counted", self.deaths));
         }
+        (self.is_marked, self.is_busy) = (false, false);
         self.unbegun = self.record.is_empty();
         (self.claim, self.holder, self.claims) = (claim, Some(worker), self.claims + 1);
         Ok(())
@@ -179,16 +188,16 @@ impl Ghost {
         }
         self.step_claims += 1;
         let Some(held) = self.held.iter_mut().find(|held| held.step == step && held.attempt == attempt) else {
-            self.held.push(Held { step, attempt, claim, holder: Some(worker), deaths: 0 });
+            self.held.push(Held { step, attempt, claim, holder: Some(worker), deaths: 0, is_marked: false });
             return Ok(());
         };
         if let Some(before) = held.holder.filter(|before| *before != worker) {
             if living(before) {
                 return broken("D11", format!("step {} was taken from worker {before}, which lives", step.0));
             }
-            held.deaths += 1;
+            held.deaths += u32::from(held.deaths == 0 || held.is_marked);
         }
-        (held.claim, held.holder) = (claim, Some(worker));
+        (held.claim, held.holder, held.is_marked) = (claim, Some(worker), false);
         if told != held.deaths {
             return broken("D10", format!("{} workers died with step {}, and {told} are counted", held.deaths, step.0));
         }
@@ -197,6 +206,13 @@ impl Ghost {
 
     pub(crate) fn held(&self, step: StepIx, attempt: u32) -> Option<&Held> {
         self.held.iter().find(|held| held.step == step && held.attempt == attempt)
+    }
+
+    /// The worker of a dispatched step has said that it is about to execute it.
+    pub(crate) fn step_begins(&mut self, step: StepIx, attempt: u32) {
+        if let Some(held) = self.held.iter_mut().find(|held| held.step == step && held.attempt == attempt) {
+            held.is_marked = true;
+        }
     }
 
     /// A dispatched step was handed back.
@@ -223,8 +239,12 @@ impl Ghost {
             let text = || format!("step {} began under claim {}, and {} holds", step.0, begun.claim, self.claim);
             return if honest && !is_pure { broken("D5", text()) } else { self.note(begun) };
         }
+        self.is_busy = true;
         if let Some(status) = self.finished {
             return broken("D8", format!("step {} began in a run that has {status}", step.0));
+        }
+        if self.deaths > 0 && !self.is_marked {
+            return broken("D10", format!("step {} began, and if it kills its worker nobody will know", step.0));
         }
         // Whether a sleeper was under way is not written: liveness holds that it is given up in the end.
         let is_fresh = begun.call.woken.is_none() && begun.call.attempt == 1;
@@ -248,6 +268,9 @@ impl Ghost {
             }
             Some(held) if held.deaths >= CRASH_LIMIT => {
                 return broken("D10", format!("step {} began after {} workers had died with it", step.0, held.deaths));
+            }
+            Some(held) if held.deaths > 0 && !held.is_marked => {
+                return broken("D10", format!("step {} began, and if it kills its worker nobody will know", step.0));
             }
             Some(_) => {}
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use flowforge_core::{Run, StepState, node::NodeError, run::CRASH_LIMIT};
 
 use crate::{
+    bug::Bug,
     cover::Rare,
     delta::{Delta, Guard, LogWrite},
     ghost::{Begun, Kind},
@@ -77,7 +78,8 @@ impl World {
             return self.drop_step(at, key, token);
         }
         (execution.epoch, execution.claim, execution.crashes, execution.stage) = (epoch, claim, crashes, Stage::Loads);
-        self.ask(at, Op::LoadStep { key, token, epoch });
+        let begins = (1..CRASH_LIMIT).contains(&crashes) && self.bug != Bug::StepBeginsUnmarked;
+        self.ask(at, Op::LoadStep { key, token, epoch, begins });
     }
 
     pub(crate) fn step_loaded(&mut self, at: At, key: StepKey, token: u64, loaded: Result<Option<Box<Run>>, ()>) {

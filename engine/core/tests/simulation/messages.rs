@@ -67,6 +67,8 @@ pub(crate) enum Op {
         key: StepKey,
         token: u64,
         epoch: i64,
+        /// Whether to say that it is about to be executed.
+        begins: bool,
     },
     Report {
         key: StepKey,

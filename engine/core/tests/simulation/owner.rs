@@ -67,6 +67,8 @@ pub(crate) struct Owner {
     claim: u64,
     lapses: u32,
     suspect: bool,
+    /// Whether the database was told that something begins.
+    begins: bool,
     compiled: &'static Compiled,
     run: Run,
     deadline: Option<i64>,
@@ -124,6 +126,7 @@ impl Owner {
             claim: given.claim,
             lapses: given.lapses,
             suspect: false,
+            begins: false,
             compiled,
             run,
             deadline: None,
@@ -151,6 +154,10 @@ impl Owner {
         self.begun = true;
         self.moved_at = world.now;
         self.suspect = crashes > 0;
+        if self.suspect && world.bug == Bug::MarkAtClaim {
+            self.begins = true;
+            self.draft.begins();
+        }
         let crashes = if world.bug == Bug::CrashesUncounted { 0 } else { crashes };
         if self.run.status() == RunStatus::Pending {
             self.read(world, messages);
@@ -209,6 +216,7 @@ impl Owner {
         while let Some(call) = self.ready.pop_front() {
             if call.gathers {
                 self.under_way.push(call);
+                world.ghosts[self.id as usize].is_busy |= world.ghosts[self.id as usize].claim == self.claim;
                 let (run, token) = (self.id, self.token);
                 world.ask(self.at, Op::Gather { run, token, call });
                 continue;
@@ -338,11 +346,27 @@ impl Owner {
     /// Begins at once if that is harmless or everything is on disk, else when it is.
     fn begin_or_wait(&mut self, world: &mut World, begin: Begin, harmless: bool) {
         let nothing_uncommitted = self.draft.is_empty() && self.commit.is_none() && self.new.is_none();
-        if harmless || nothing_uncommitted {
+        let suspect = self.suspect && world.bug != Bug::BeginsUnmarked;
+        // What may kill its worker begins when it is on disk that something does.
+        let unsaid = suspect && !self.begins && matches!(begin, Begin::Attempt { .. });
+        let at_once = if suspect { nothing_uncommitted && !unsaid } else { nothing_uncommitted || harmless };
+        if at_once {
             self.start(world, begin);
         } else {
             self.after_draft.push(begin);
         }
+    }
+
+    /// Adds to the draft that something is about to be executed, if anything is and deaths are counted.
+    fn say_what_begins(&mut self) {
+        if self.suspect && !self.begins && self.after_draft.iter().any(|begin| self.is_execution(begin)) {
+            self.begins = true;
+            self.draft.begins();
+        }
+    }
+
+    fn is_execution(&self, begin: &Begin) -> bool {
+        matches!(begin, Begin::Attempt { step, attempt } if self.is_running(*step, *attempt))
     }
 
     fn start(&mut self, world: &mut World, begin: Begin) {

@@ -42,6 +42,7 @@ pub(crate) struct RunRow {
     pub(crate) owner: Option<WorkerId>,
     pub(crate) next_seq: i64,
     pub(crate) crashes: u32,
+    pub(crate) begun_epoch: Option<i64>,
     pub(crate) wake_at: Option<i64>,
     pub(crate) deadline_at: Option<i64>,
     pub(crate) started: Option<i64>,
@@ -78,6 +79,7 @@ pub(crate) struct Lease {
     pub(crate) owner: Option<WorkerId>,
     pub(crate) epoch: i64,
     pub(crate) crashes: u32,
+    pub(crate) begun_epoch: Option<i64>,
     pub(crate) dispatched_at: u64,
 }
 
@@ -185,9 +187,10 @@ impl Store {
             return None;
         }
         let row = self.run_mut(run)?;
+        let is_to_blame = row.crashes == 0 || row.begun_epoch == Some(row.epoch) || bug == Bug::UnbegunCounts;
+        row.crashes += u32::from(if before.is_none_or(|owner| owner == worker) { crashed } else { is_to_blame });
         row.owner = Some(worker);
         row.epoch += i64::from(bug != Bug::ClaimKeepsEpoch || row.epoch == 0);
-        row.crashes += if before.is_none_or(|owner| owner == worker) { u32::from(crashed) } else { 1 };
         Some(Claimed { epoch: row.epoch, crashes: row.crashes })
     }
 
@@ -205,10 +208,20 @@ impl Store {
             return None;
         }
         let lease = self.lease_mut(key)?;
+        let is_to_blame = lease.crashes == 0 || lease.begun_epoch == Some(lease.epoch);
+        lease.crashes += u32::from(before.is_some_and(|owner| owner != worker) && is_to_blame);
         lease.owner = Some(worker);
         lease.epoch += i64::from(bug != Bug::StepKeepsEpoch);
-        lease.crashes += u32::from(before.is_some_and(|owner| owner != worker));
         Some(Claimed { epoch: lease.epoch, crashes: lease.crashes })
+    }
+
+    /// Says that a dispatched step, with which workers have died, is about to be executed, if it may be.
+    pub(crate) fn begin_step(&mut self, key: StepKey, epoch: i64) -> bool {
+        let holds = self.holds_step(key, epoch);
+        if let Some(lease) = self.lease_mut(key).filter(|_| holds) {
+            lease.begun_epoch = Some(epoch);
+        }
+        holds
     }
 
     /// Hands a dispatched step back without counting a crash.

@@ -117,7 +117,7 @@ columns! {
     /// Runs whose owner goes on with them.
     RunUpdates {
         id: Uuid, epoch: i64, seqs: i64, status: Option<&'static str>, output: Option<String>, error: Option<String>, wake_at: Option<i64>,
-        release: bool, progress: bool, started: Option<i64>, started_at: Option<i64>, cancelled: Option<i64>, cancelled_at: Option<i64>,
+        release: bool, progress: bool, begins: bool, started: Option<i64>, started_at: Option<i64>, cancelled: Option<i64>, cancelled_at: Option<i64>,
         finished: Option<i64>, finished_at: Option<i64>, pauses: bool, paused_at: Option<i64>, signals: Option<String>,
         response: Option<String>,
     }
@@ -135,6 +135,7 @@ impl RunUpdates {
         self.wake_at.push(patch.wake_at.map(|at| at.0));
         self.release.push(patch.release);
         self.progress.push(patch.progress);
+        self.begins.push(patch.begins);
         self.started.push(patch.started.map(|(offset, _)| offset));
         self.started_at.push(patch.started.map(|(_, at)| at.0));
         self.cancelled.push(patch.cancelled.map(|(offset, _)| offset));

@@ -53,7 +53,8 @@ WITH inserted AS (
 ), updated AS (
   UPDATE runs r SET next_seq = r.next_seq + d.seqs, status = coalesce(d.status, r.status), output = coalesce(d.output::jsonb, r.output),
     error = coalesce(d.error::jsonb, r.error), wake_at = d.wake_at, owner = CASE WHEN d.release THEN NULL ELSE r.owner END,
-    crashes = CASE WHEN d.progress THEN 0 ELSE r.crashes END, started_seq = coalesce(r.next_seq + d.started, r.started_seq),
+    crashes = CASE WHEN d.progress THEN 0 ELSE r.crashes END,
+    begun_epoch = CASE WHEN d.begins THEN r.epoch ELSE r.begun_epoch END, started_seq = coalesce(r.next_seq + d.started, r.started_seq),
     started_at = coalesce(d.started_at, r.started_at), cancel_seq = coalesce(r.next_seq + d.cancelled, r.cancel_seq),
     cancel_requested_at = coalesce(d.cancelled_at, r.cancel_requested_at), finished_seq = coalesce(r.next_seq + d.finished, r.finished_seq),
     finished_at = coalesce(d.finished_at, r.finished_at), paused_at = CASE WHEN d.pauses THEN d.paused_at ELSE r.paused_at END,

@@ -78,7 +78,7 @@ impl Draw {
 
     pub(super) fn op(&mut self, model: &Model) -> Op {
         let stale = self.chance(15);
-        match self.below(20) {
+        match self.below(21) {
             0 => Op::Beat(self.worker()),
             1 => Op::Die(self.worker()),
             2..=9 => Op::Commit(self.deltas(model)),
@@ -87,6 +87,7 @@ impl Draw {
             14..=15 => Op::ClaimStep { step: self.step(), worker: self.worker() },
             16 => Op::ReleaseStep { step: self.step(), stale },
             17 => Op::EndLease { step: self.step(), stale },
+            18 => Op::BeginStep { step: self.step(), stale },
             _ => Op::Report { step: self.step(), stale, report: Box::new(self.report()) },
         }
     }
@@ -202,6 +203,7 @@ impl Draw {
             wake_at: self.maybe(20, Self::time),
             release: self.chance(15),
             progress: self.chance(30),
+            begins: self.chance(40),
             paused: self.maybe(20, |draw| draw.maybe(50, Self::time)),
             signals: self.maybe(20, |_| "[]".to_owned()),
             response: self.maybe(20, Self::json),

@@ -38,6 +38,7 @@ pub(super) struct RunRow {
     pub(super) owner: Option<WorkerId>,
     pub(super) next_seq: i64,
     pub(super) crashes: u32,
+    pub(super) begun: Option<i64>,
     pub(super) is_admitted: bool,
 }
 
@@ -50,6 +51,8 @@ pub(super) struct Lease {
     /// How often the lease has changed hands since its dispatch.
     pub(super) changes: i64,
     pub(super) crashes: u32,
+    /// After how many changes of hands it was begun last.
+    pub(super) begun: Option<i64>,
     pub(super) was_claimed: bool,
     pub(super) limit: Option<KeyedLimit>,
 }
@@ -81,6 +84,12 @@ impl Model {
             Op::ClaimRun { run, worker, blame } => format!("{:?}", self.claim_run(*run, *worker, *blame)),
             Op::Admit { run } => self.admit(*run),
             Op::ClaimStep { step, worker } => format!("{:?}", self.claim_step(step, *worker)),
+            Op::BeginStep { step, stale } => {
+                let is_open = self.runs.get(&step.run).is_some_and(|row| row.patch.finished.is_none());
+                let lease = self.leases.get_mut(&key(step)).filter(|_| !stale && is_open);
+                let begun = lease.map(|lease| lease.begun = Some(lease.changes));
+                format!("{}", begun.is_some())
+            }
             Op::ReleaseStep { step, stale } => {
                 if let Some(lease) = self.leases.get_mut(&key(step)).filter(|_| !stale) {
                     lease.owner = None;
@@ -115,7 +124,7 @@ impl Model {
             self.write_step(delta.run, first, step);
         }
         for Dispatch { node, attempt, limit } in &delta.dispatch {
-            let lease = Lease { owner: None, changes: 0, crashes: 0, was_claimed: false, limit: limit.clone() };
+            let lease = Lease { owner: None, changes: 0, crashes: 0, begun: None, was_claimed: false, limit: limit.clone() };
             self.leases.entry((delta.run, node.clone(), *attempt)).or_insert(lease);
         }
         for (node, attempt) in &delta.recall {
@@ -143,6 +152,7 @@ impl Model {
             owner: new.owner.filter(|_| !patch.release),
             next_seq: 1 + delta.seqs,
             crashes: 0,
+            begun: None,
             is_admitted: false,
             new: new.clone(),
             patch,
@@ -159,6 +169,7 @@ impl Model {
         row.status = new.status.unwrap_or(row.status);
         row.owner = row.owner.filter(|_| !new.release);
         row.crashes = if new.progress { 0 } else { row.crashes };
+        row.begun = if new.begins { Some(row.epoch) } else { row.begun };
         let old = &mut row.patch;
         old.output = new.output.or(old.output.take());
         old.error = new.error.or(old.error.take());
@@ -217,7 +228,9 @@ impl Model {
         if row.patch.finished.is_some() || !may || !free {
             return None;
         }
-        row.crashes += if owner.is_none() || owner == Some(worker) { u32::from(blame.own) } else { u32::from(blame.others) };
+        let is_to_blame = row.crashes == 0 || row.begun == Some(row.epoch);
+        let is_crash = if owner.is_none() || owner == Some(worker) { blame.own } else { blame.others && is_to_blame };
+        row.crashes += u32::from(is_crash);
         row.owner = Some(worker);
         row.epoch += 1;
         Some(row.epoch)
@@ -269,7 +282,8 @@ impl Model {
             }
         }
         let lease = self.leases.get_mut(&key(step))?;
-        lease.crashes += u32::from(!(owner.is_none() || owner == Some(worker)));
+        let is_to_blame = lease.crashes == 0 || lease.begun == Some(lease.changes);
+        lease.crashes += u32::from(!(owner.is_none() || owner == Some(worker)) && is_to_blame);
         (lease.owner, lease.was_claimed) = (Some(worker), true);
         lease.changes += 1;
         Some((lease.crashes, lease.limit.as_ref().map(|limit| limit.key.clone())))

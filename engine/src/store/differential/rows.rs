@@ -28,6 +28,7 @@ struct LeaseRow {
     owner: Option<Uuid>,
     epoch: i64,
     crashes: i32,
+    begun_epoch: Option<i64>,
     dispatched_at: i64,
     claimed_at: Option<i64>,
     concurrency_key: Option<String>,
@@ -98,8 +99,8 @@ impl Rows {
     fn run(&mut self, row: run::Model) {
         let value = json!({
             "status": row.status, "trigger_node": row.trigger_node, "input": row.input, "output": row.output, "error": row.error,
-            "epoch": row.epoch, "owner": row.owner, "next_seq": row.next_seq, "crashes": row.crashes, "dedupe": row.dedupe_key,
-            "wake_at": row.wake_at, "deadline_at": row.deadline_at, "seqs": [row.started_seq, row.cancel_seq, row.finished_seq],
+            "epoch": row.epoch, "owner": row.owner, "next_seq": row.next_seq, "crashes": row.crashes, "begun": row.begun_epoch,
+            "dedupe": row.dedupe_key, "wake_at": row.wake_at, "deadline_at": row.deadline_at, "seqs": [row.started_seq, row.cancel_seq, row.finished_seq],
             "at": [row.started_at, row.cancel_requested_at, row.finished_at], "created_at": row.created_at, "priority": row.priority,
             "body": row.body, "depth": row.depth, "limit": [row.concurrency_key.map(Value::from), row.concurrency_limit.map(Value::from)],
             "admitted": row.admitted_at.is_some(), "paused_at": row.paused_at, "signals": row.signals, "response": row.response,
@@ -119,7 +120,8 @@ impl Rows {
     fn lease(&mut self, row: LeaseRow) {
         let limit = [row.concurrency_key.map(Value::from), row.concurrency_limit.map(Value::from)];
         let changes = row.epoch - row.dispatched_at;
-        let value = json!([row.owner, changes, row.crashes, row.claimed_at.is_some(), limit]);
+        let begun = row.begun_epoch.map(|epoch| epoch - row.dispatched_at);
+        let value = json!([row.owner, changes, row.crashes, begun, row.claimed_at.is_some(), limit]);
         self.put(format!("lease {} {} {}", row.run_id, row.node_id, row.attempt), value);
     }
 
@@ -142,7 +144,7 @@ impl Rows {
                 "status": row.status, "trigger_node": new.trigger_node, "input": parsed(Some(&new.input)),
                 "output": patch.output.as_ref().map(|text| parsed(Some(text))), "error": patch.error.as_ref().map(|text| parsed(Some(text))),
                 "epoch": row.epoch, "owner": row.owner.map(|owner| owner.uuid()), "next_seq": row.next_seq, "crashes": row.crashes,
-                "dedupe": new.dedupe_key, "wake_at": patch.wake_at, "deadline_at": new.deadline_at,
+                "begun": row.begun, "dedupe": new.dedupe_key, "wake_at": patch.wake_at, "deadline_at": new.deadline_at,
                 "seqs": stamps.map(|stamp| stamp.map(|(seq, _)| seq)), "at": stamps.map(|stamp| stamp.map(|(_, at)| at)),
                 "created_at": new.created_at, "priority": new.priority.rank(), "body": new.body, "depth": new.depth,
                 "limit": [new.limit.as_ref().map(|limit| Value::from(limit.key.clone())), new.limit.as_ref().map(|limit| Value::from(limit.limit))],
@@ -172,7 +174,14 @@ impl Rows {
         for ((run, node, attempt), lease) in &model.leases {
             let limit = lease.limit.as_ref();
             let limit = [limit.map(|limit| Value::from(limit.key.clone())), limit.map(|limit| Value::from(limit.limit))];
-            let value = json!([lease.owner.map(|owner| owner.uuid()), lease.changes, lease.crashes, lease.was_claimed, limit]);
+            let value = json!([
+                lease.owner.map(|owner| owner.uuid()),
+                lease.changes,
+                lease.crashes,
+                lease.begun,
+                lease.was_claimed,
+                limit
+            ]);
             rows.put(format!("lease {} {node} {attempt}", run.uuid()), value);
         }
         rows.sorted()

@@ -53,6 +53,7 @@ pub(in crate::store) mod run {
         pub signals: Option<Json>,
         #[sea_orm(column_type = "JsonBinary", nullable)]
         pub response: Option<Json>,
+        pub begun_epoch: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -27,7 +27,7 @@ impl Ghost {
             self.shared_ids.push(shared_id);
         }
         self.settle(delta);
-        Ok(())
+        self.is_marked_for_a_reason(delta)
     }
 
     fn is_current(&mut self, delta: &Delta) -> Checked {
@@ -164,12 +164,22 @@ impl Ghost {
         if reported { CRASH_LIMIT } else { 0 }
     }
 
+    /// Whoever only waits does not say that something begins.
+    fn is_marked_for_a_reason(&self, delta: &Delta) -> Checked {
+        let parks = delta.patch.release && delta.patch.status == Some(flowforge_core::RunStatus::Waiting);
+        if parks && self.is_marked && !self.is_busy {
+            return broken("D10", "an owner let go of a run that waits, and had said that something begins");
+        }
+        Ok(())
+    }
+
     /// What the delta changes beside its numbered facts.
     fn settle(&mut self, delta: &Delta) {
         let ended = |write: &StepWrite| write.finished.is_some() && write.status != StepStatus::Skipped;
         if delta.steps.iter().any(ended) {
             self.deaths = 0;
         }
+        self.is_marked |= delta.patch.begins;
         for write in delta.steps.iter().filter(|write| write.status == StepStatus::Waiting) {
             self.waits(write.step, write.attempt, true);
         }

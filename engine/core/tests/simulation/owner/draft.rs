@@ -160,6 +160,12 @@ impl Draft {
         }
     }
 
+    /// Adds that something is about to be executed.
+    pub(crate) fn begins(&mut self) {
+        self.touched = true;
+        self.delta.patch.begins = true;
+    }
+
     /// Adds that the owner lets go, and when the run is to be woken.
     pub(crate) fn release(&mut self, status: RunStatus, wake_at: Option<Timestamp>) {
         self.touched = true;

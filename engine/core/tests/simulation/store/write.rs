@@ -31,7 +31,7 @@ impl Store {
             if self.lease(key).is_none() {
                 // An epoch is never used again, not even when the same attempt is dispatched a second time.
                 let epoch = if bug == Bug::LeaseEpochRestarts { 0 } else { now as i64 };
-                self.leases.push(Lease { key, owner: None, epoch, crashes: 0, dispatched_at: now });
+                self.leases.push(Lease { key, owner: None, epoch, crashes: 0, begun_epoch: None, dispatched_at: now });
             }
         }
         for (step, attempt) in &delta.recall {
@@ -75,6 +75,7 @@ impl Store {
             owner: new.owner.filter(|_| !patch.release),
             next_seq: 1 + delta.seqs,
             crashes: 0,
+            begun_epoch: None,
             wake_at: patch.wake_at,
             deadline_at: new.deadline_at,
             started: patch.started.map(|offset| 1 + offset),
@@ -110,6 +111,9 @@ fn update(row: &mut RunRow, patch: &RunPatch, seqs: i64, bug: Bug) -> i64 {
     }
     if patch.progress {
         row.crashes = 0;
+    }
+    if patch.begins {
+        row.begun_epoch = Some(row.epoch);
     }
     row.paused = patch.paused.unwrap_or(row.paused);
     row.signals = patch.signals.clone().unwrap_or_else(|| std::mem::take(&mut row.signals));

@@ -78,9 +78,12 @@ impl World {
                 let given = claimed.map(|claimed| (claimed, self.step_claimed(key, (worker, claimed.crashes))));
                 Answer::ClaimStep { key, token, given: Ok(given) }
             }
-            Op::LoadStep { key, token, epoch } => {
+            Op::LoadStep { key, token, epoch, begins } => {
                 // The lease is looked at after the run was read: it may have been recalled in between.
-                let held = self.store.holds_step(key, epoch);
+                let held = if begins { self.store.begin_step(key, epoch) } else { self.store.holds_step(key, epoch) };
+                if begins && held {
+                    self.ghosts[key.run as usize].step_begins(key.step, key.attempt);
+                }
                 let loaded = if held { self.replay(key.run).map(Box::new) } else { None };
                 Answer::LoadStep { key, token, loaded: Ok(loaded) }
             }
@@ -135,9 +138,13 @@ impl World {
         let ghost = &mut self.ghosts[run as usize];
         let taken = ghost.holder.is_some_and(|before| before != worker);
         let before = ghost.holder;
+        let unbegun = taken && ghost.deaths > 0 && !ghost.is_marked;
         ghost.claimed_at = now;
         let checked = ghost.claimed(claim, worker, crashes, |worker| Self::could_live(beats, worker, now));
         self.check(checked);
+        if unbegun {
+            self.cover.sometimes(Rare::DiedUnbegun);
+        }
         if taken {
             let is_up = self.processes.iter().any(|process| Some(process.identity) == before && process.up);
             self.cover.sometimes(if is_up { Rare::TakenFromSilent } else { Rare::TakenFromDead });
@@ -150,11 +157,15 @@ impl World {
     fn step_claimed(&mut self, key: StepKey, by: (u32, u32)) -> u64 {
         let (claim, now, beats) = (self.claim(), self.now, &self.beats);
         let ghost = &mut self.ghosts[key.run as usize];
-        let before = ghost.held(key.step, key.attempt).and_then(|held| held.holder);
+        let held = ghost.held(key.step, key.attempt);
+        let (before, unbegun) = (held.and_then(|held| held.holder), held.is_some_and(|held| held.deaths > 0 && !held.is_marked));
         let checked = ghost.step_claimed((key.step, key.attempt), claim, by, |worker| Self::could_live(beats, worker, now));
         self.check(checked);
         if before.is_some_and(|before| before != by.0) {
             self.cover.sometimes(Rare::StepTakenOver);
+            if unbegun {
+                self.cover.sometimes(Rare::StepDiedUnbegun);
+            }
         }
         self.say(|_| format!("{key:?} is claimed by worker {} (claim {claim}, before {before:?})", by.0));
         claim
