@@ -16,7 +16,7 @@ use crate::{
     janitor,
     names::Names,
     routes::{events::Streams, node_types},
-    secrets::EnvironmentSecrets,
+    secrets::{self, EnvironmentSecrets},
 };
 
 /// How long steps may go on when the process is asked to leave.
@@ -123,11 +123,12 @@ pub(crate) async fn open_engine(
         works,
         queue,
         blobs: data.blobs(),
+        master_key: secrets::master_key(&store, data, true).await?,
         exclusive: matches!(store.location(), Location::Sqlite(_)),
         ..EngineConfig::default()
     };
-    let secrets = Arc::new(EnvironmentSecrets::collect(env::vars()));
-    let engine = Engine::open(store, flowforge_nodes::catalog(&services), services.evaluator(), secrets, config).await?;
+    let environment = Arc::new(EnvironmentSecrets::of_process());
+    let engine = Engine::open(store, flowforge_nodes::catalog(&services), services.evaluator(), environment, config).await?;
     if works {
         tokio::spawn(janitor::clear(engine.clone(), services, Duration::from_secs(u64::from(work.keep_files_h) * 3_600)));
     }

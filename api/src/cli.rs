@@ -6,6 +6,7 @@ mod migrate;
 mod openapi;
 mod progress;
 mod run;
+mod secrets;
 mod serve;
 
 use std::{future::Future, process::ExitCode};
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     config::{Data, Process, Role, Serve},
+    discreet,
     failure::Failure,
     telemetry,
 };
@@ -42,6 +44,9 @@ enum Command {
     Migrate(Data),
     /// Check that this machine has what workflows need.
     Doctor(doctor::Doctor),
+    /// Look after the secrets of all workspaces.
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -65,6 +70,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<ExitCode, Failure> {
+    discreet::begin();
     telemetry::start(&cli.process)?;
     let threads = cli.process.worker_threads;
     match cli.command {
@@ -73,6 +79,7 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(ask) => block_on(threads, run::run(*ask)),
         Command::Migrate(data) => block_on(threads, migrate::migrate(data)),
         Command::Doctor(ask) => block_on(threads, doctor::doctor(ask)),
+        Command::Secrets(ask) => block_on(threads, secrets::secrets(ask)),
         Command::Openapi => Ok(openapi::print()),
     }
 }

@@ -1,6 +1,7 @@
 //! Every setting, in one place. Each flag is also an environment variable.
 
 use std::{
+    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -25,6 +26,26 @@ pub(crate) struct Data {
     /// The address of a service that speaks S3, for example `http://127.0.0.1:9000`; without it, Amazon's own.
     #[arg(long, env = "FLOWFORGE_BLOB_ENDPOINT")]
     pub blob_endpoint: Option<String>,
+    #[command(flatten)]
+    pub master_key: MasterKeySource,
+}
+
+/// What opens the secrets of workspaces.
+#[derive(Clone, Default, Args)]
+pub(crate) struct MasterKeySource {
+    /// The key that secrets are encrypted with, 32 bytes in base64, as `openssl rand -base64 32` makes it. Processes that share a
+    /// database must share it, and it must be kept as safe as the database's backups, apart from them.
+    #[arg(long = "master-key", env = "FLOWFORGE_MASTER_KEY", hide_env_values = true, hide = true)]
+    pub text: Option<String>,
+    /// A file with that key; `master.key` in the data folder by default. A server on SQLite makes it at its first start.
+    #[arg(long = "master-key-file", env = "FLOWFORGE_MASTER_KEY_FILE")]
+    pub file: Option<PathBuf>,
+}
+
+impl fmt::Debug for MasterKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MasterKeySource").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl Data {

@@ -14,6 +14,7 @@ mod auth;
 pub mod cli;
 mod codes;
 mod config;
+mod discreet;
 mod error;
 mod examples;
 mod extract;

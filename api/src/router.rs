@@ -30,8 +30,8 @@ use crate::{
     extract::BODY_LIMIT,
     request_id,
     routes::{
-        approvals, auth, blobs, docs, events, health, node_types, reruns, runs, signals, steps, versions, why, workflows,
-        workspace,
+        approvals, auth, blobs, docs, events, health, node_types, reruns, runs, secrets, signals, steps, versions, why,
+        workflows, workspace,
     },
     security,
 };
@@ -98,6 +98,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(blobs::show))
         .routes(routes!(events::stream))
         .routes(routes!(node_types::list))
+        .routes(routes!(secrets::list, secrets::create))
+        .routes(routes!(secrets::change, secrets::delete))
         .routes(routes!(workspace::show, workspace::update));
     OpenApiRouter::with_openapi(Document::openapi())
         .nest("/api/v1", api)

@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod node_types;
 pub(crate) mod reruns;
 pub(crate) mod runs;
+pub(crate) mod secrets;
 pub(crate) mod signals;
 pub(crate) mod steps;
 pub(crate) mod versions;

@@ -10,6 +10,7 @@ mod openapi;
 mod problems;
 mod reruns;
 mod runs;
+mod secrets;
 mod sessions;
 mod waits;
 mod walls;

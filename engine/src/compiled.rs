@@ -1,7 +1,7 @@
 //! Versions that were compiled once and are kept: a version never changes, so neither does its graph.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     clock,
     error::{Error, Result},
+    secrets::names_in,
     store::{Store, workflows::VersionRecord},
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct Compiled {
     pub(crate) about: Arc<Value>,
     /// The way down to the graph within the version's, when it is one of a node's: node ids joined by `/`.
     pub(crate) body: Option<String>,
+    /// The secrets that the version names, in whichever of its graphs.
+    pub(crate) secrets: Arc<BTreeSet<String>>,
 }
 
 impl Compiled {
@@ -36,14 +39,14 @@ impl Compiled {
     pub(crate) fn within(&self, node: &NodeId) -> Option<Self> {
         let graph = self.graph.body(std::slice::from_ref(node))?.clone();
         let body = Some(self.body.as_ref().map_or_else(|| node.to_string(), |body| format!("{body}/{node}")));
-        Some(Self { graph, about: self.about.clone(), body, ..*self })
+        Some(Self { graph, about: self.about.clone(), body, secrets: self.secrets.clone(), ..*self })
     }
 
     /// The graph at the end of a way down.
     fn at(&self, body: &str) -> Option<Self> {
         let path: Vec<NodeId> = body.split('/').map(NodeId::from).collect();
         let graph = self.graph.body(&path)?.clone();
-        Some(Self { graph, about: self.about.clone(), body: Some(body.to_owned()), ..*self })
+        Some(Self { graph, about: self.about.clone(), body: Some(body.to_owned()), secrets: self.secrets.clone(), ..*self })
     }
 }
 
@@ -122,6 +125,7 @@ impl Versions {
 
     fn keep(&self, workspace: WorkspaceId, record: VersionRecord) -> Result<Arc<Compiled>> {
         let about = json!({ "id": record.workflow, "name": record.workflow_name, "version": record.version });
+        let secrets = Arc::new(names_in(&record.graph));
         let document: Document = serde_json::from_value(record.graph).map_err(|fault| unreadable(&fault))?;
         let graph = Graph::compile(&document, &self.catalog).map_err(Error::Invalid)?;
         let key = (record.workflow, record.version);
@@ -132,6 +136,7 @@ impl Versions {
             graph: Arc::new(graph),
             about: Arc::new(about),
             body: None,
+            secrets,
         });
         let mut kept = self.lock();
         if kept.compiled.len() >= KEPT {

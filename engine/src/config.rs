@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::blob::BlobConfig;
+use crate::{blob::BlobConfig, secrets::MasterKey};
 
 /// What tells workers where to look. It only saves time: whatever it loses is found by looking.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct EngineConfig {
     pub queue: QueueConfig,
     /// Where values lie that are too large for the database.
     pub blobs: BlobConfig,
+    /// What the secrets of workspaces are encrypted with; without it there can be none.
+    pub master_key: Option<MasterKey>,
     /// Whether no other process uses the database: then every other worker on its list is dead.
     pub exclusive: bool,
 }
@@ -53,6 +55,7 @@ impl Default for EngineConfig {
             works: true,
             queue: QueueConfig::Memory,
             blobs: BlobConfig::Folder("data/blobs".into()),
+            master_key: None,
             exclusive: false,
         }
     }

@@ -2,6 +2,7 @@
 
 mod decide;
 mod rerun;
+mod secrets;
 mod why;
 
 use std::{sync::Arc, time::Duration};
@@ -27,6 +28,7 @@ use crate::{
     feed::{self, FeedEvent},
     queue::{Link, Queue, Receivers},
     record::RunRecord,
+    secrets::check_master_key,
     shared::Shared,
     start::{self, Accept, Accepted},
     store::{Store, inbox::Message},
@@ -94,22 +96,24 @@ pub struct Started {
 }
 
 impl Engine {
-    /// Opens the engine of this process on an up-to-date database, and begins to work if it is to.
+    /// Opens the engine of this process on an up-to-date database, and begins to work if it is to. `environment` holds secrets that
+    /// every workspace may use.
     ///
     /// # Errors
-    /// When the database does not do its part.
+    /// When the database does not do its part, or holds secrets that the master key does not open.
     pub async fn open(
         store: Store,
         catalog: Catalog,
         evaluate: Arc<dyn Evaluate>,
-        secrets: Arc<dyn Secrets>,
+        environment: Arc<dyn Secrets>,
         config: EngineConfig,
     ) -> Result<Self> {
+        check_master_key(&store, config.master_key.as_ref()).await?;
         if config.exclusive {
             store.forget_all_workers().await?;
         }
         let (queue, receivers, link) = Queue::open(&config.queue)?;
-        let shared = Arc::new(Shared::new(store, catalog, evaluate, secrets, queue, config).await?);
+        let shared = Arc::new(Shared::new(store, catalog, evaluate, environment, queue, config).await?);
         shared.beat().await?;
         let worker = Arc::new(Worker::new(shared.clone()));
         let engine = Self { shared, worker, tasks: TaskTracker::new() };

@@ -6,26 +6,31 @@ mod mask;
 mod opened;
 mod storable;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use flowforge_core::{
     Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
     expression::Expression,
     graph::Param,
-    node::{BoxFuture, Context, Evaluate, LogSink, NodeError, Outcome, Stream},
+    node::{Context, Evaluate, LogSink, NodeError, Outcome},
     secret::SecretHosts,
-    template::{MissingSecret, Scope, Secrets},
+    template::{MissingSecret, Scope},
 };
 use futures::FutureExt;
 use serde_json::{Map, Value};
 
-use self::mask::Mask;
+use self::mask::{Mask, MaskedLog};
 pub(crate) use self::storable::{json_text, roughly, storable, text as storable_text};
 use crate::{
     blob::Blobs,
     clock::Clock,
     failpoint::{Point, reached},
     record::effect_key,
+    secrets::{Found, Vault},
 };
 
 /// The longest message of an error, in bytes; the rest of a longer one is cut off.
@@ -35,7 +40,7 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 #[derive(Clone)]
 pub(crate) struct Executor {
     pub(crate) evaluate: Arc<dyn Evaluate>,
-    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) vault: Vault,
     pub(crate) blobs: Blobs,
     pub(crate) clock: Clock,
 }
@@ -51,6 +56,8 @@ pub(crate) struct Task {
     pub(crate) node: NodeId,
     pub(crate) kind: Kind,
     pub(crate) params: Arc<Vec<(String, Param)>>,
+    /// The secrets that the run's version names anywhere.
+    pub(crate) secrets: Arc<BTreeSet<String>>,
     pub(crate) timeout_s: u64,
     pub(crate) attempt: u32,
     pub(crate) woken: Option<Timestamp>,
@@ -63,6 +70,12 @@ pub(crate) struct Task {
     /// The input as it is kept, where it lay elsewhere and was fetched.
     pub(crate) kept_input: Option<Arc<Value>>,
     pub(crate) log: Arc<dyn LogSink>,
+}
+
+impl Task {
+    fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.params.iter().flat_map(|(_, param)| expressions(param))
+    }
 }
 
 /// What came of an attempt.
@@ -97,6 +110,7 @@ pub(crate) fn finished(
 struct Resolved {
     params: Value,
     shell_values: Vec<(String, String)>,
+    secret_hosts: SecretHosts,
     mask: Mask,
 }
 
@@ -119,7 +133,7 @@ impl Executor {
     }
 
     async fn call(&self, task: &Task, resolved: Resolved) -> (Option<Value>, Result<Outcome, NodeError>) {
-        let Resolved { params, shell_values, mask } = resolved;
+        let Resolved { params, shell_values, secret_hosts, mask } = resolved;
         let input = storable::noted(mask.value(params.clone()));
         let cx = Context {
             workspace: task.workspace,
@@ -132,13 +146,9 @@ impl Executor {
             input: task.input.clone(),
             scope: task.scope.clone(),
             shell_values,
-            secret_hosts: SecretHosts::default(),
+            secret_hosts,
             woken: task.woken,
-            log: if mask.is_empty() {
-                task.log.clone()
-            } else {
-                Arc::new(MaskedLog { log: task.log.clone(), mask: mask.clone() })
-            },
+            log: if mask.is_empty() { task.log.clone() } else { Arc::new(MaskedLog::new(task.log.clone(), mask.clone())) },
         };
         let limit = Duration::from_secs(task.timeout_s);
         let attempt = std::panic::AssertUnwindSafe(task.kind.run(params, &cx)).catch_unwind();
@@ -154,30 +164,44 @@ impl Executor {
 
     async fn resolve(&self, task: &Task) -> Result<Resolved, NodeError> {
         let answers = self.answers(task).await?;
-        let missing = |fault: MissingSecret| NodeError::fatal("SECRET_MISSING", fault.to_string());
+        let used: BTreeSet<String> = task.expressions().filter_map(Expression::secret).map(str::to_owned).collect();
+        let found = self.secrets(task, &used).await?;
+        let (secret_hosts, mask) = (found.hosts(&used)?, Mask::of(found.values()));
+        let scope = if used.is_empty() { None } else { Some(Scope { secrets: Arc::new(found), ..(*task.scope).clone() }) };
+        let scope = scope.as_ref().unwrap_or(&task.scope);
+        let missing = |fault: MissingSecret| NodeError::fatal("SECRET_NOT_FOUND", fault.to_string());
         let mut params = Map::with_capacity(task.params.len());
         let mut shell_values = Vec::new();
         for (name, param) in task.params.iter() {
             let value = match param {
                 Param::Script(code) => code.clone(),
-                Param::Template(template) => template.render(&task.scope, &answers).map_err(missing)?,
+                Param::Template(template) => template.render(scope, &answers).map_err(missing)?,
                 Param::Shell(template) => {
-                    let (text, values) = template.render_shell(&task.scope, &answers).map_err(missing)?;
+                    let (text, values) = template.render_shell(scope, &answers).map_err(missing)?;
                     shell_values.extend(values);
                     text
                 }
             };
             params.insert(name.clone(), value);
         }
-        let mask = Mask::of(task.params.iter().flat_map(|(_, param)| expressions(param)), &*self.secrets);
-        Ok(Resolved { params: Value::Object(params), shell_values, mask })
+        Ok(Resolved { params: Value::Object(params), shell_values, secret_hosts, mask })
+    }
+
+    /// Those that the parameters name and, for what can come across the others too, all that the version names: what one step has
+    /// sent out or written down another one may read.
+    async fn secrets(&self, task: &Task, used: &BTreeSet<String>) -> Result<Found, NodeError> {
+        let asked = if task.kind.spec.pure { used } else { &task.secrets };
+        if asked.is_empty() {
+            return Ok(Found::default());
+        }
+        self.vault.found_at_last(task.workspace, asked.clone()).await
     }
 
     /// Evaluates what is JavaScript in the templates, each text once.
     async fn answers(&self, task: &Task) -> Result<BTreeMap<String, Value>, NodeError> {
         let mut answers = BTreeMap::new();
         let mut scope = None;
-        for expression in task.params.iter().flat_map(|(_, param)| expressions(param)) {
+        for expression in task.expressions() {
             let Expression::Script(code) = expression else { continue };
             if !answers.contains_key(code) {
                 let scope = scope.get_or_insert_with(|| task.scope.to_json());
@@ -201,15 +225,4 @@ fn panicked(node: &NodeId, panic: &(dyn std::any::Any + Send)) -> NodeError {
         "NODE_PANICKED",
         format!("`{node}` stopped on a fault in FlowForge itself: {}", text.unwrap_or("no message")),
     )
-}
-
-struct MaskedLog {
-    log: Arc<dyn LogSink>,
-    mask: Mask,
-}
-
-impl LogSink for MaskedLog {
-    fn line(&self, stream: Stream, text: String) -> BoxFuture<'_, ()> {
-        self.log.line(stream, self.mask.text(text))
-    }
 }

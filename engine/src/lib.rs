@@ -26,6 +26,7 @@ mod owner;
 mod queue;
 mod record;
 mod retention;
+mod secrets;
 mod shared;
 mod start;
 pub mod store;
@@ -42,5 +43,9 @@ pub use crate::{
     error::{Error, Result},
     feed::FeedEvent,
     record::{AttemptRecord, LogRecord, Parent, RunRecord},
+    secrets::{
+        MasterKey, NewSecret, SHORTEST_SECRET, SecretChange, SecretRecord, SecretUse, check_master_key, names_in,
+        rotate_master_key, unreadable_secrets,
+    },
     store::{Location, Page, PageRequest, Store},
 };

@@ -24,6 +24,7 @@ use crate::{
     executor::Executor,
     hints::Hints,
     queue::{Bell, Heard, Hint, Priority, Queue, StepRef},
+    secrets::Vault,
     store::Store,
 };
 
@@ -69,7 +70,7 @@ impl Shared {
         store: Store,
         catalog: Catalog,
         evaluate: Arc<dyn Evaluate>,
-        secrets: Arc<dyn Secrets>,
+        environment: Arc<dyn Secrets>,
         queue: Queue,
         config: EngineConfig,
     ) -> Result<Self> {
@@ -78,10 +79,11 @@ impl Shared {
         let trust = if config.exclusive { FOR_EVER } else { TRUST };
         let room = Arc::new(Semaphore::new(config.max_runs));
         let blobs = Blobs::open(&config.blobs)?;
+        let vault = Vault::new(store.clone(), config.master_key.clone(), environment);
         Ok(Self {
             committer: Committer::start(store.location(), hints.clone()).await?,
             versions: Versions::new(catalog.clone(), trust),
-            executor: Executor { evaluate, secrets, blobs: blobs.clone(), clock: clock.clone() },
+            executor: Executor { evaluate, vault, blobs: blobs.clone(), clock: clock.clone() },
             blobs,
             store,
             catalog,

@@ -17,6 +17,7 @@ pub mod logs;
 mod page;
 mod retention;
 pub mod runs;
+pub mod secrets;
 pub mod steps;
 pub mod triggers;
 pub(crate) mod why;

@@ -14,6 +14,7 @@ mod m20261120_004_extend_runs;
 mod m20261120_005_index_approvals;
 mod m20261120_006_mark_begun;
 mod m20261120_007_create_triggers;
+mod m20261120_008_create_secrets;
 
 /// All changes, in the order in which they are applied.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_005_index_approvals::Migration),
             Box::new(m20261120_006_mark_begun::Migration),
             Box::new(m20261120_007_create_triggers::Migration),
+            Box::new(m20261120_008_create_secrets::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! `flowforge doctor`: whether this machine has what workflows need, and whether the database holds what it must, a line each.
 
 mod records;
+mod secrets;
 
 use std::{path::Path, process::ExitCode};
 
@@ -138,6 +139,7 @@ async fn database(ask: &Doctor) -> Vec<Finding> {
                 Location::Postgres(_) => durability(&store).await,
             };
             findings.extend(records::check(ask, &store).await);
+            findings.extend(secrets::check(&ask.data, &store).await);
             findings
         }
     }

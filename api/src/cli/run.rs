@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{family, progress};
 use crate::{
     app,
-    config::{Data, Work},
+    config::{Data, MasterKeySource, Work},
     failure::Failure,
     file::WorkflowFile,
     graph,
@@ -41,6 +41,8 @@ pub(super) struct Run {
     #[arg(long, env = "FLOWFORGE_DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
+    master_key: MasterKeySource,
+    #[command(flatten)]
     work: Work,
 }
 
@@ -51,7 +53,7 @@ pub(super) async fn run(ask: Run) -> Result<ExitCode, Failure> {
     let file = WorkflowFile::parse(&place, &text)?;
     let folder = Folder::open(ask.data_dir)?;
     let _lock = DataLock::claim(folder.path())?;
-    let data = Data { data_dir: folder.path().to_owned(), ..Data::default() };
+    let data = Data { data_dir: folder.path().to_owned(), master_key: ask.master_key, ..Data::default() };
     let engine = app::open_engine(app::open_store(&data).await?, &data, &ask.work, true, QueueConfig::Memory).await?;
     let problems = graph::problems_of(engine.catalog(), &file.graph);
     if !problems.is_empty() {

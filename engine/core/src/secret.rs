@@ -1,8 +1,10 @@
-//! Where secrets may be sent: hosts as they are listed with a secret, and the check that nodes make before they dial.
+//! Secrets: values that do not print themselves, the hosts that they may be sent to, and the check that nodes make before they
+//! dial.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use zeroize::Zeroizing;
 
 use crate::node::NodeError;
 
@@ -10,6 +12,28 @@ use crate::node::NodeError;
 const LONGEST_HOST: usize = 253;
 /// The longest part of it between two dots.
 const LONGEST_LABEL: usize = 63;
+
+/// A secret's value. It is neither printed nor serialised, and wiped from memory when it is dropped.
+#[derive(Clone)]
+pub struct SecretValue(Zeroizing<String>);
+
+impl SecretValue {
+    /// Takes a value over.
+    pub fn new(value: String) -> Self {
+        Self(Zeroizing::new(value))
+    }
+
+    /// The value itself, for where it is used.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(…)")
+    }
+}
 
 /// A host that a secret may be sent to: `api.example.org`, an address, or `*.example.org` for every host below that one.
 ///

@@ -28,7 +28,7 @@ pub struct Scope {
     pub item: Option<Arc<Value>>,
     /// The map item's place in its list, from 0.
     pub index: Option<u32>,
-    /// Where secrets are looked up at the moment of use.
+    /// What `secrets` stands for: what was looked up for this attempt, while its parameters are resolved, and nothing otherwise.
     pub secrets: Arc<dyn Secrets>,
 }
 
@@ -38,10 +38,10 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Looks up a secret's value at the moment of use.
+/// Secrets by name: those that were looked up for one attempt, or those of the process's environment.
 pub trait Secrets: Send + Sync {
     /// The value, or nothing when there is no secret of that name.
-    fn get(&self, name: &str) -> Option<String>;
+    fn get(&self, name: &str) -> Option<&str>;
 }
 
 /// No secrets at all.
@@ -49,7 +49,7 @@ pub trait Secrets: Send + Sync {
 pub struct NoSecrets;
 
 impl Secrets for NoSecrets {
-    fn get(&self, _name: &str) -> Option<String> {
+    fn get(&self, _name: &str) -> Option<&str> {
         None
     }
 }
@@ -89,7 +89,7 @@ impl Scope {
                 _ => Value::Null,
             },
             Root::Secrets => match path {
-                [Segment::Key(name)] => Value::String(self.secrets.get(name).ok_or_else(|| MissingSecret(name.clone()))?),
+                [Segment::Key(name)] => self.secrets.get(name).ok_or_else(|| MissingSecret(name.clone()))?.into(),
                 _ => Value::Null,
             },
         })
@@ -105,7 +105,7 @@ fn follow<'v>(value: &'v Value, path: &[Segment]) -> Option<&'v Value> {
 
 /// An expression named a secret that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no secret named `{0}`; give the server FLOWFORGE_SECRET_{0} or correct the name")]
+#[error("there is no secret named `{0}` in this workspace; save one, give the server FLOWFORGE_SECRET_{0}, or correct the name")]
 pub struct MissingSecret(pub String);
 
 /// A `{{ … }}` that cannot be read.
@@ -351,8 +351,8 @@ mod tests {
     struct One;
 
     impl Secrets for One {
-        fn get(&self, name: &str) -> Option<String> {
-            (name == "TOKEN").then(|| "s3cret".to_owned())
+        fn get(&self, name: &str) -> Option<&str> {
+            (name == "TOKEN").then_some("s3cret")
         }
     }
 
@@ -418,7 +418,9 @@ mod tests {
         let template = Template::parse_except(&value, &["*.sql"]).unwrap();
         assert_eq!(template.expressions().len(), 2, "{template:?}");
         assert_eq!(Template::parse(&value).unwrap().expressions().len(), 3);
-        assert!(Template::parse(&json!({"sql": "{{"})).is_err() && Template::parse_except(&json!({"sql": "{{"}), &["sql"]).is_ok());
+        assert!(
+            Template::parse(&json!({"sql": "{{"})).is_err() && Template::parse_except(&json!({"sql": "{{"}), &["sql"]).is_ok()
+        );
     }
 
     #[test]
@@ -435,7 +437,9 @@ mod tests {
         check(json!("{{  }}"), expect!["error at ``: `{{ }}` is empty; write an expression between the braces"]);
         check(
             json!("{{ secrets.NONE }}"),
-            expect!["error: there is no secret named `NONE`; give the server FLOWFORGE_SECRET_NONE or correct the name"],
+            expect![
+                "error: there is no secret named `NONE` in this workspace; save one, give the server FLOWFORGE_SECRET_NONE, or correct the name"
+            ],
         );
     }
 

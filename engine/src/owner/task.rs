@@ -7,7 +7,7 @@ use flowforge_core::{
     awaiting::Outer,
     graph::Reads,
     node::LogSink,
-    template::{Scope, Secrets},
+    template::{NoSecrets, Scope},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -61,7 +61,6 @@ pub(crate) struct Surroundings<'r> {
     pub(crate) record: &'r RunRecord,
     /// What expressions see as `run`: see [`about`].
     pub(crate) about: &'r Arc<Value>,
-    pub(crate) secrets: &'r Arc<dyn Secrets>,
     pub(crate) place: Option<&'r Place>,
     /// Whether everything in the run is what users wrote: nothing lies elsewhere.
     pub(crate) plain: bool,
@@ -86,6 +85,7 @@ impl Surroundings<'_> {
             node: spec.id.clone(),
             kind: spec.kind.clone(),
             params: spec.params.clone(),
+            secrets: self.compiled.secrets.clone(),
             timeout_s: spec.timeout_s,
             attempt: attempt.attempt,
             woken: attempt.woken,
@@ -114,7 +114,7 @@ impl Surroundings<'_> {
             workflow: self.compiled.about.clone(),
             item: self.place.map(|_| self.record.input.clone()),
             index: self.place.map(|place| place.index),
-            secrets: self.secrets.clone(),
+            secrets: Arc::new(NoSecrets),
         }
     }
 }

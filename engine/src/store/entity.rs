@@ -2,5 +2,6 @@
 
 pub(super) mod accounts;
 pub(super) mod engine;
+pub(super) mod secrets;
 pub(super) mod triggers;
 pub(super) mod workflows;

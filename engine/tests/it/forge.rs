@@ -2,7 +2,7 @@
 
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use flowforge_core::{RunId, RunStatus, WorkflowId, WorkspaceId, template::NoSecrets};
+use flowforge_core::{RunId, RunStatus, WorkflowId, WorkspaceId};
 use flowforge_engine::{
     AttemptRecord, BlobConfig, Dedupe, Engine, EngineConfig, FeedEvent, Location, NewRun, Result, RunRecord, Started, Store,
     clock, store::workflows::NewVersion,
@@ -12,7 +12,10 @@ use futures::StreamExt;
 use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
-use crate::nodes::{NoScripts, World, catalog};
+use crate::{
+    nodes::{NoScripts, World, catalog},
+    secrets::Environment,
+};
 
 /// Nothing here takes longer, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -114,7 +117,7 @@ impl Forge {
         let (location, world) = (self.location.clone(), self.world.clone());
         let open = runtime.spawn(async move {
             let store = Store::connect(&location).await?;
-            Engine::open(store, catalog(&world), Arc::new(NoScripts), Arc::new(NoSecrets), config).await
+            Engine::open(store, catalog(&world), Arc::new(NoScripts), Arc::new(Environment), config).await
         });
         let engine = open.await.unwrap().unwrap();
         Process { engine, runtime: Some(runtime) }

@@ -19,5 +19,6 @@ mod queue;
 mod rerun;
 mod retention;
 mod runs;
+mod secrets;
 mod waits;
 mod why;

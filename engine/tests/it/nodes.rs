@@ -16,6 +16,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::secrets::{Tell, TellThere};
+
 /// What steps have done to the outside, by effect key.
 #[derive(Clone, Default)]
 pub(crate) struct World {
@@ -23,6 +25,8 @@ pub(crate) struct World {
     /// How many calls are under way, and the most that ever were.
     under_way: Arc<Mutex<(u32, u32)>>,
     begun: Arc<Notify>,
+    /// What steps were given, in the order in which they were.
+    told: Arc<Mutex<Vec<Value>>>,
     pub(crate) gate: Arc<Notify>,
 }
 
@@ -50,6 +54,14 @@ impl World {
     /// The most calls that took their time at once.
     pub(crate) fn most_at_once(&self) -> u32 {
         self.under_way.lock().unwrap().1
+    }
+
+    pub(crate) fn tell(&self, value: Value) {
+        self.told.lock().unwrap().push(value);
+    }
+
+    pub(crate) fn told(&self) -> Vec<Value> {
+        self.told.lock().unwrap().clone()
     }
 
     /// Waits until there were so many calls in all.
@@ -94,6 +106,8 @@ pub(crate) fn catalog(world: &World) -> Catalog {
         .with(Length)
         .with(Grow)
         .with(Hand(world.clone()))
+        .with(Tell(world.clone()))
+        .with(TellThere(world.clone()))
 }
 
 #[derive(Deserialize, JsonSchema)]
