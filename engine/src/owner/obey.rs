@@ -217,9 +217,8 @@ impl Owner {
 
     fn call_node(&self, step: StepIx, attempt: u32, woken: Option<Timestamp>) -> BoxFuture<'static, Option<Executed>> {
         let log = Arc::new(StepLog::new(self.log.clone(), step, attempt));
-        let secrets = &self.shared.executor.secrets;
         let (run, compiled, record, about) = (&self.run, &self.compiled, &self.record, &self.about);
-        let surroundings = Surroundings { run, compiled, record, about, secrets, place: self.place.as_ref(), plain: self.plain };
+        let surroundings = Surroundings { run, compiled, record, about, place: self.place.as_ref(), plain: self.plain };
         let task = surroundings.task(Attempt { step, attempt, woken }, log);
         let (shared, permits) = (self.shared.clone(), self.effects.clone());
         let (pure, lapses) = (self.compiled.graph.step(step).is_pure(), self.lapses);

@@ -138,7 +138,6 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, Claim { lease, lapses }: 
         compiled: &loaded.compiled,
         record,
         about: &about(record),
-        secrets: &shared.executor.secrets,
         place: loaded.place.as_ref(),
         plain: loaded.plain,
     };
