@@ -37,7 +37,7 @@ macro_rules! sweeps {
 
 sweeps! {
     sqlite: trigger_manual, set, transform, filter, condition, switch, map, call, respond, delay, wait_signal, approval,
-        http_request, email_send, slack_message, command, git;
+        http_request, email_send, slack_message, postgres_query, command, git;
     postgres: map, wait_signal, http_request, command;
 }
 

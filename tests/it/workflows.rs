@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flowforge_tests::{Database, Forge, Remote, root};
+use flowforge_tests::{Database, Forge, Postgres, Remote, root};
 use serde_json::{Value, json};
 
 use crate::job::MESSAGE;
@@ -51,10 +51,10 @@ async fn loaded(forge: &Forge) -> usize {
 #[tokio::test]
 async fn each_runs_to_its_end() {
     let forge = Forge::start(Database::Sqlite).await;
-    let remote = Remote::start().await;
+    let (remote, postgres) = (Remote::start().await, Postgres::start());
     for (file, example) in examples() {
         let workflow = forge.workflow(&file, &example["graph"]).await;
-        let run = forge.launch(&workflow, input_for(&file, &example, &forge, &remote)).await;
+        let run = forge.launch(&workflow, input_for(&file, &example, &forge, &remote, &postgres)).await;
         if file == "approval.json" {
             approve(&forge, &run).await;
             forge.owner.post(&format!("/runs/{run}/signals/paid"), json!({"receipt": 7})).await.expect(202);
@@ -64,6 +64,7 @@ async fn each_runs_to_its_end() {
         assert!(!run["output"].is_null(), "{file}: {run:#}");
     }
     assert_eq!(remote.commits("example"), [MESSAGE]);
+    assert_eq!(postgres.query("select customer, total from orders"), ["Ada|120.00"]);
     assert_eq!((forge.ledger.of("Orders of today: 200").len(), forge.ledger.of("slack").len()), (1, 2));
 }
 
@@ -76,7 +77,7 @@ async fn approve(forge: &Forge, run: &str) {
 }
 
 /// What a person would type into the form: the defaults, and whatever has none.
-fn input_for(file: &str, example: &Value, forge: &Forge, remote: &Remote) -> Value {
+fn input_for(file: &str, example: &Value, forge: &Forge, remote: &Remote, postgres: &Postgres) -> Value {
     let mut input = json!({
         "text": "Ada", "textarea": "Ada", "number": 1, "boolean": true, "json": {}, "select": null,
     });
@@ -94,6 +95,7 @@ fn input_for(file: &str, example: &Value, forge: &Forge, remote: &Remote) -> Val
             json!({"host": "127.0.0.1", "port": forge.ledger.mail_port(), "security": "none", "to": "Bob <bob@example.net>"})
         }
         "slack.json" => json!({"api_url": forge.ledger.slack_url("slack")}),
+        "postgres.json" => postgres.form(),
         "git-job.json" => json!({
             "url": remote.url(), "branch": "example", "message": MESSAGE,
             "command": "echo 0.3.0 >VERSION; make -s test",

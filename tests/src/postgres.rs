@@ -43,6 +43,15 @@ impl Postgres {
         &self.url
     }
 
+    /// Where it is, as a person fills it into a form.
+    pub fn form(&self) -> serde_json::Value {
+        let (server, database) = self.url.rsplit_once('/').expect("the URL names a database");
+        let (user, server) = server.trim_start_matches("postgres://").split_once('@').expect("the URL names a user");
+        let (host, port) = server.rsplit_once(':').expect("the URL names a port");
+        let port: u16 = port.parse().expect("a port is a number");
+        serde_json::json!({"host": host, "port": port, "database": database, "user": user})
+    }
+
     /// The rows that `sql` returns, one line each, columns separated by `|`.
     pub fn query(&self, sql: &str) -> Vec<String> {
         query(&self.url, sql).lines().map(str::to_owned).collect()

@@ -1,6 +1,8 @@
 //! A small workflow for every kind of node, mostly an example of `workflows/`, with a mark in the ledger behind it.
 
-use flowforge_tests::{Ledger, Remote, chain, root};
+use std::sync::OnceLock;
+
+use flowforge_tests::{Ledger, Postgres, Remote, chain, root};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -8,16 +10,26 @@ use tokio::sync::OnceCell;
 pub(super) struct World {
     pub(super) ledger: Ledger,
     remote: OnceCell<Remote>,
+    postgres: OnceLock<Postgres>,
 }
 
 impl World {
     pub(super) async fn start() -> Self {
-        Self { ledger: Ledger::start().await, remote: OnceCell::new() }
+        Self { ledger: Ledger::start().await, remote: OnceCell::new(), postgres: OnceLock::new() }
     }
 
     /// The remote, for those who need one.
     pub(super) async fn remote(&self) -> &Remote {
         self.remote.get_or_init(Remote::start).await
+    }
+
+    /// A database that is not FlowForge's.
+    fn postgres(&self) -> &Postgres {
+        self.postgres.get_or_init(|| {
+            let postgres = Postgres::start();
+            postgres.query("create table effects (run text not null)");
+            postgres
+        })
     }
 
     /// A node that marks in the ledger that a run has come here; `trigger.case` tells the runs apart.
@@ -168,6 +180,21 @@ impl Case {
         let params = json!({"token": "{{ secrets.SLACK_TOKEN }}", "channel": "C123", "text": "Hello",
             "api_url": world.ledger.slack_url("{{ trigger.case }}.it")});
         Self { marks: &[("it", 1), ("mark", 1)], ..Self::of(&["slack.message"], world.small("slack.message", params)) }
+    }
+
+    /// Takes effect in a database, once wherever it dies: how often is part of the mark.
+    pub(super) fn postgres_query(world: &World) -> Self {
+        let url = world.postgres().url();
+        let insert = json!({"mode": "insert", "table": "effects", "values": {"run": "{{ trigger.case }}"}});
+        let count = json!({"mode": "query", "sql": "SELECT count(*) AS n FROM effects WHERE run = $1", "parameters": ["{{ trigger.case }}"]});
+        let mark = world.mark("effects-{{ steps.count.output.rows[0].n }}")["params"].clone();
+        let graph = chain(&[
+            ("start", "trigger.manual", json!({})),
+            ("it", "postgres.query", json!({"url": url, "statement": insert, "once": true})),
+            ("count", "postgres.query", json!({"url": url, "statement": count, "read_only": true})),
+            ("mark", "http.request", mark),
+        ]);
+        Self { marks: &[("effects-1", 1)], ..Self::of(&["postgres.query"], graph) }
     }
 
     pub(super) fn command(world: &World) -> Self {

@@ -9,6 +9,10 @@ use super::{PATIENCE, Place, bench, soon};
 
 const MANY: &str = "SELECT g AS id, repeat('x', 1000) AS text FROM generate_series(1, 10000000) g";
 
+/// Leaves nothing that could end a statement but a request to cancel it.
+pub(super) const OFF: &str =
+    "SELECT set_config(name, '0', true) FROM (VALUES ('statement_timeout'), ('client_connection_check_interval')) g (name)";
+
 fn query(sql: &str) -> Value {
     json!({"mode": "query", "sql": sql})
 }
@@ -54,10 +58,10 @@ async fn bytes_are_counted_over_all_statements() {
 async fn one_row_cannot_take_all_the_memory() {
     let Some(place) = Place::open().await else { return };
     let huge = json!({"statement": query("SELECT repeat('x', 500000000) AS t"), "max_bytes": 1000});
-    soon(place.fails(huge.clone(), "POSTGRES_RESULT_TOO_LARGE", "max_bytes")).await;
+    soon(place.fails(huge.clone(), "POSTGRES_RESULT_TOO_LARGE", "far more than")).await;
     let mut truncating = huge;
     truncating["on_overflow"] = "truncate".into();
-    soon(place.fails(truncating, "POSTGRES_RESULT_TOO_LARGE", "max_bytes")).await;
+    soon(place.fails(truncating, "POSTGRES_RESULT_TOO_LARGE", "far more than")).await;
     place.until_running(0).await;
 }
 
@@ -84,16 +88,15 @@ async fn what_takes_too_long_is_ended_over_there() {
 #[tokio::test]
 async fn the_limit_does_not_depend_on_the_server() {
     let Some(place) = Place::open().await else { return };
-    let off = query("SELECT set_config('statement_timeout', '0', true)");
-    let slow = json!({"statements": [off, query("SELECT pg_sleep(1000)")], "timeout_s": 0.5});
+    let slow = json!({"statements": [query(OFF), query("SELECT pg_sleep(1000)")], "timeout_s": 0.5});
     assert!(soon(place.fails(slow, "POSTGRES_TIMEOUT", "longer than 0.5 seconds")).await.retryable);
     place.until_running(0).await;
 }
 
 /// Runs a step that holds a row and sleeps, until it does.
-async fn sleeping(place: &Place, url: &str) -> JoinHandle<()> {
+async fn sleeping(place: &Place, url: &str, first: &str) -> JoinHandle<()> {
     let change = json!({"mode": "update", "table": "a", "values": {"n": 1}, "all_rows": true});
-    let params = json!({"url": url, "timeout_s": 600, "statements": [change, query("SELECT pg_sleep(1000)")]});
+    let params = json!({"url": url, "timeout_s": 600, "statements": [query(first), change, query("SELECT pg_sleep(1000)")]});
     let step = tokio::spawn(async move {
         let ended = bench().run(params).await;
         panic!("it was to sleep: {ended:?}");
@@ -105,7 +108,7 @@ async fn sleeping(place: &Place, url: &str) -> JoinHandle<()> {
 #[tokio::test]
 async fn a_step_that_is_cancelled_leaves_nothing_running() {
     let Some(place) = Place::with("CREATE TABLE a (n int); INSERT INTO a VALUES (0)").await else { return };
-    let step = sleeping(&place, &place.url).await;
+    let step = sleeping(&place, &place.url, OFF).await;
     step.abort();
     place.until_running(0).await;
     assert_eq!(place.rows("UPDATE a SET n = n RETURNING n").await, ["0"], "the row is free and unchanged");
@@ -131,7 +134,7 @@ async fn a_process_that_dies_leaves_nothing_running() {
     let Some(place) = Place::with("CREATE TABLE a (n int); INSERT INTO a VALUES (0)").await else { return };
     let host = place.url.split_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
     let (through, cut) = proxy(host.clone()).await;
-    let step = sleeping(&place, &place.url.replace(&host, &through)).await;
+    let step = sleeping(&place, &place.url.replace(&host, &through), "SELECT 1").await;
     cut.abort();
     place.until_running(0).await;
     assert!(soon(step).await.unwrap_err().to_string().contains("POSTGRES_CONNECTION"));

@@ -162,7 +162,7 @@ async fn an_encrypted_connection_is_to_whom_it_should_be() {
     bench.fails(params("localhost", json!("require"), "nonsense"), "INVALID_PARAMETER", "PEM").await;
     // What is cancelled over an encrypted connection ends over there as well.
     let sleep = json!({"url": server.url, "timeout_s": 0.5, "statements": [
-        {"mode": "query", "sql": "SELECT set_config('statement_timeout', '0', true)"}, {"mode": "query", "sql": "SELECT pg_sleep(1000)"}]});
+        {"mode": "query", "sql": super::limits::OFF}, {"mode": "query", "sql": "SELECT pg_sleep(1000)"}]});
     bench.fails(sleep, "POSTGRES_TIMEOUT", "").await;
     let place = Place::on(&server.url).await;
     place.until("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'flowforge'", "0").await;
