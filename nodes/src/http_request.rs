@@ -2,15 +2,20 @@
 
 mod answer;
 mod auth;
+mod links;
 mod pagination;
 mod payload;
+mod places;
 mod request;
 mod statuses;
 mod tokens;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use flowforge_core::node::{Context, Group, Node, NodeError, NodeSpec, Outcome};
+use flowforge_core::{
+    node::{Context, Group, Node, NodeError, NodeSpec, Outcome},
+    params::ParamsProblem,
+};
 use reqwest::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -132,6 +137,10 @@ impl Node for HttpRequest {
         ..NodeSpec::BASE
     };
     type Params = Params;
+
+    fn check(params: &Params) -> Vec<ParamsProblem> {
+        request::problems(params)
+    }
 
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
         let seconds = params.timeout_s.unwrap_or(USUAL_TIMEOUT_S);

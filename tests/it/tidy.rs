@@ -42,6 +42,12 @@ const DOORS: &[Door] = &[
         because: "a script can take its whole process down, so it runs in a child",
     },
     Door {
+        words: &["reqwest::Client", "reqwest::get", "TcpStream::connect", "TcpSocket", "UdpSocket", "UnixStream::connect"],
+        looks_at: &["engine", "api", "nodes"],
+        except: &["nodes/src/egress", "nodes/src/testing"],
+        because: "what leaves the server goes through the egress policy: Egress::call, or Egress::connect for other protocols",
+    },
+    Door {
         words: &["axum::", "utoipa"],
         looks_at: &["engine", "nodes"],
         except: &["nodes/src/testing"],

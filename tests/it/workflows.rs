@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flowforge_tests::{Database, Forge, Postgres, Remote, root};
+use flowforge_tests::{Database, Forge, Pages, Postgres, Remote, root};
 use serde_json::{Value, json};
 
 use crate::job::MESSAGE;
@@ -52,9 +52,10 @@ async fn loaded(forge: &Forge) -> usize {
 async fn each_runs_to_its_end() {
     let forge = Forge::start(Database::Sqlite).await;
     let (remote, postgres) = (Remote::start().await, Postgres::start());
+    let pages = Pages::start().await;
     for (file, example) in examples() {
         let workflow = forge.workflow(&file, &example["graph"]).await;
-        let run = forge.launch(&workflow, input_for(&file, &example, &forge, &remote, &postgres)).await;
+        let run = forge.launch(&workflow, input_for(&file, &example, &forge, &pages, &remote, &postgres)).await;
         if file == "approval.json" {
             approve(&forge, &run).await;
             forge.owner.post(&format!("/runs/{run}/signals/paid"), json!({"receipt": 7})).await.expect(202);
@@ -77,7 +78,7 @@ async fn approve(forge: &Forge, run: &str) {
 }
 
 /// What a person would type into the form: the defaults, and whatever has none.
-fn input_for(file: &str, example: &Value, forge: &Forge, remote: &Remote, postgres: &Postgres) -> Value {
+fn input_for(file: &str, example: &Value, forge: &Forge, pages: &Pages, remote: &Remote, postgres: &Postgres) -> Value {
     let mut input = json!({
         "text": "Ada", "textarea": "Ada", "number": 1, "boolean": true, "json": {}, "select": null,
     });
@@ -90,7 +91,8 @@ fn input_for(file: &str, example: &Value, forge: &Forge, remote: &Remote, postgr
     input = fields.iter().map(typed).collect::<serde_json::Map<_, _>>().into();
     let special = match file {
         "delay.json" => json!({"seconds": 1}),
-        "http.json" => json!({"url": forge.ledger.url("example")}),
+        "http.json" | "http-upload.json" => json!({"url": forge.ledger.url("example")}),
+        "http-pages.json" => json!({"url": pages.url()}),
         "email.json" => {
             json!({"host": "127.0.0.1", "port": forge.ledger.mail_port(), "security": "none", "to": "Bob <bob@example.net>"})
         }

@@ -8,7 +8,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Exchange, answer::Answered, request::add};
+use super::{
+    Exchange,
+    answer::Answered,
+    links::links,
+    places::{find, find_mut},
+    request::add,
+};
 use crate::{
     egress::{Call, shown},
     params::{Text, invalid, optional},
@@ -109,11 +115,18 @@ struct Gathered {
 }
 
 impl Pagination {
+    /// Whether the way to the next page can be gone.
+    pub(super) fn check(&self) -> Result<(), NodeError> {
+        self.next.first().map(drop)
+    }
+
     /// Reads page after page; the output's body is the list of all items.
     pub(super) async fn gather(&self, exchange: &Exchange<'_>, mut call: Call) -> Result<Value, NodeError> {
         let pages = self.max_pages.unwrap_or(PAGES).clamp(1, MOST_PAGES);
         let most = self.max_items.unwrap_or(ITEMS).clamp(1, MOST_ITEMS) as usize;
-        self.next.begin(&mut call.url)?;
+        for (name, value) in self.next.first()? {
+            set(&mut call.url, name, &value.to_string());
+        }
         let key = call.headers.get("idempotency-key").cloned();
         let mut gathered = Gathered::default();
         loop {
@@ -191,22 +204,21 @@ fn lead(call: &mut Call, url: Url, gathered: &Gathered) -> Result<(), NodeError>
 
 impl NextPage {
     /// What the first page's address has in its query.
-    fn begin(&self, url: &mut Url) -> Result<(), NodeError> {
+    fn first(&self) -> Result<Vec<(&str, u64)>, NodeError> {
         let (param, start, size_param, size) = match self {
-            Self::Link {} => return Ok(()),
-            Self::NextUrl { path } => return named("path", path),
-            Self::Cursor { param, path } => return named("param", param).and_then(|()| named("path", path)),
+            Self::Link {} => return Ok(Vec::new()),
+            Self::NextUrl { path } => return named("path", path).map(|()| Vec::new()),
+            Self::Cursor { param, path } => return named("param", param).and(named("path", path)).map(|()| Vec::new()),
             Self::Page { param, start, size_param, size } => (param, start.unwrap_or(1), size_param, size),
             Self::Offset { param, start, size_param, size } => (param, start.unwrap_or(0), size_param, size),
         };
         named("param", param)?;
-        set(url, param, &start.to_string());
-        match (size_param, size) {
-            (Some(name), Some(size)) => set(url, name, &size.to_string()),
+        let size = match (size_param, size) {
+            (Some(name), Some(size)) => Some((&**name, *size)),
             (Some(_), None) => return Err(invalid("`size_param` needs `size`, the number of items of a page")),
-            (None, _) => {}
-        }
-        Ok(())
+            (None, _) => None,
+        };
+        Ok([(&**param, start)].into_iter().chain(size).collect())
     }
 
     /// The next page's address, from this page, its number of items, and that of all before it.
@@ -270,64 +282,10 @@ fn joined(page: &Answered, next: &str) -> Result<Url, NodeError> {
     page.url.join(next).map_err(odd)
 }
 
-/// A place in JSON: names and numbers, joined by dots; `-1` is the last of a list.
-fn find<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    path.split('.').try_fold(value, |value, name| match value {
-        Value::Array(items) => items.get(place(name, items.len())?),
-        value => value.get(name),
-    })
-}
-
-fn find_mut<'v>(value: &'v mut Value, path: &str) -> Option<&'v mut Value> {
-    path.split('.').try_fold(value, |value, name| match value {
-        Value::Array(items) => {
-            let place = place(name, items.len())?;
-            items.get_mut(place)
-        }
-        value => value.get_mut(name),
-    })
-}
-
-fn place(name: &str, length: usize) -> Option<usize> {
-    match name.strip_prefix('-') {
-        Some(back) => length.checked_sub(back.parse().ok()?),
-        None => name.parse().ok(),
-    }
-}
-
 /// The address of `Link: <…>; rel="next"` (RFC 8288).
 fn linked(page: &Answered) -> Result<Option<Url>, NodeError> {
     let values = page.headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(links).find(|(_, is_next)| *is_next).map(|(target, _)| joined(page, target)).transpose()
-}
-
-/// The targets of a header, and whether each is the next page.
-fn links(value: &str) -> Vec<(&str, bool)> {
-    let mut found = Vec::new();
-    let mut rest = value;
-    while let Some((target, params)) = rest.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
-        let end = end_of_link(params);
-        found.push((target, is_next(&params[..end])));
-        rest = &params[end..];
-    }
-    found
-}
-
-/// Where a link's parameters end: at a comma that is not in quotes.
-fn end_of_link(params: &str) -> usize {
-    let mut is_quoted = false;
-    let ends = params.char_indices().find(|(_, c)| {
-        is_quoted ^= *c == '"';
-        *c == ',' && !is_quoted
-    });
-    ends.map_or(params.len(), |(at, _)| at)
-}
-
-fn is_next(params: &str) -> bool {
-    let pairs = params.split(';').filter_map(|param| param.split_once('='));
-    let mut rels =
-        pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("rel")).map(|(_, value)| value.trim().trim_matches('"'));
-    rels.next().is_some_and(|rel| rel.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next")))
 }
 
 #[cfg(test)]
@@ -335,31 +293,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn link_headers_are_read_as_they_are_written() {
-        let next = |value| links(value).into_iter().find(|(_, is_next)| *is_next).map(|(target, _)| target);
-        assert_eq!(next(r#"<https://h/?a=1,2>; rel="prev", <https://h/?p=2>; rel="next""#), Some("https://h/?p=2"));
-        assert_eq!(next(r#"<?p=2>; title="a, b; rel=\"next\""; rel=last"#), None);
-        assert_eq!(next("</p2>;REL=Next"), Some("/p2"));
-        assert_eq!(next(r#"</p2>; rel="last next""#), Some("/p2"));
-        assert_eq!(next(r#"</p2>; rel="nextish""#), None);
-        for odd in ["", "<", "<a", ">;rel=next", "rel=next", "<a>", "<a>; rel", "<>"] {
-            assert_eq!(next(odd), None, "{odd}");
-        }
-    }
-
-    #[test]
     fn a_parameter_takes_the_place_of_its_name_only() {
         let mut url = Url::parse("http://h/?a=1&page=9&b=%20&page=7").unwrap();
         set(&mut url, "page", "2");
         assert_eq!(url.as_str(), "http://h/?a=1&b=+&page=2");
-    }
-
-    #[test]
-    fn a_place_in_a_page_is_found_or_not() {
-        let page = serde_json::json!({"a": [{"b": 1}], "": 2});
-        assert_eq!((find(&page, "a.0.b"), find(&page, "a.-1.b")), (Some(&1.into()), Some(&1.into())));
-        for path in ["a.1", "a.b", "a.0.b.c", "x", "a..b", "a.-2", "a.-0", "a.--1", "a.-"] {
-            assert_eq!(find(&page, path), None, "{path}");
-        }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use flowforge_core::node::{Context, NodeError};
+use flowforge_core::{
+    node::{Context, NodeError},
+    params::ParamsProblem,
+};
 use reqwest::{
     Method, Url,
     header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -11,7 +14,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Params, duration, payload::Encoded};
+use super::{Params, duration, pagination::Pagination, payload::Encoded};
 use crate::{
     egress::{Call, DEPTH},
     params::{Text, invalid},
@@ -20,6 +23,8 @@ use crate::{
 /// What the connection, or FlowForge, decides by itself.
 const NOT_YOURS: [HeaderName; 6] =
     [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE, DEPTH];
+
+const BOTH: &str = "`payload` cannot stand beside `body`; remove one of them";
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
@@ -92,7 +97,7 @@ pub(super) fn call(params: &Params, cx: &Context) -> Result<Call, NodeError> {
     let mut call = Call::new(cx, params.method.into(), url);
     add(&mut call.headers, "idempotency-key", &cx.effect_key)?;
     let (kind, is_fixed) = match (&params.body, &params.payload) {
-        (Some(_), Some(_)) => return Err(invalid("`payload` cannot stand beside `body`; remove one of them")),
+        (Some(_), Some(_)) => return Err(invalid(BOTH)),
         (body, None) => (plain(body.as_ref(), &mut call), false),
         (None, Some(payload)) => {
             let Encoded { kind, bytes, is_fixed } = payload.encode(&cx.effect_key)?;
@@ -114,6 +119,28 @@ pub(super) fn call(params: &Params, cx: &Context) -> Result<Call, NodeError> {
     }
     limits(&mut call, params)?;
     Ok(call)
+}
+
+/// What is wrong with a call that can be told before it is made.
+pub(super) fn problems(params: &Params) -> Vec<ParamsProblem> {
+    let problem = |field: &str, message| ParamsProblem { code: "invalid_parameter", field: field.to_owned(), message };
+    let mut problems = Vec::new();
+    match address("url", &params.url) {
+        // What it will be is not known yet.
+        _ if params.url.contains("{{") => {}
+        Err(fault) => problems.push(problem("url", fault.message)),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            problems.push(problem("url", "`url` must begin with https:// or http://".to_owned()));
+        }
+        Ok(_) => {}
+    }
+    if params.body.is_some() && params.payload.is_some() {
+        problems.push(problem("payload", BOTH.to_owned()));
+    }
+    if let Some(Err(fault)) = params.pagination.as_ref().map(Pagination::check) {
+        problems.push(problem("pagination", fault.message));
+    }
+    problems
 }
 
 fn plain(body: Option<&Value>, call: &mut Call) -> Option<HeaderValue> {

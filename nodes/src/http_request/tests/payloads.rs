@@ -97,6 +97,36 @@ async fn a_server_reads_the_form_as_it_was_meant() {
     assert!(form.next_field().await.unwrap().is_none());
 }
 
+#[test]
+fn what_cannot_be_sent_is_told_when_it_is_saved() {
+    let catalog = crate::catalog(&crate::testing::services());
+    let kind = catalog.get("http.request").unwrap();
+    for (params, field) in [
+        (json!({"url": "http://h/a\nb"}), "url"),
+        (json!({"url": "ftp://h/"}), "url"),
+        (json!({"url": "h"}), "url"),
+        (json!({"url": "http://h/", "body": {}, "payload": {"type": "json", "value": 1}}), "payload"),
+        (json!({"url": "http://h/", "pagination": {"next": {"by": "page", "param": "p", "size_param": "n"}}}), "pagination"),
+        (json!({"url": "http://h/", "pagination": {"next": {"by": "nothing"}}}), "pagination.next.by"),
+        (json!({"url": "http://h/", "auth": {"scheme": "oauth2", "token_url": "https://h/"}}), "auth.client_id"),
+        (json!({"url": "http://h/", "max_bytes": 0}), "max_bytes"),
+    ] {
+        let problems = kind.check(params.as_object().unwrap());
+        assert!(problems.iter().any(|problem| problem.field == field), "{params}: {problems:?}");
+    }
+    for params in [
+        json!({"url": "{{ trigger.url }}"}),
+        json!({"url": "https://{{ trigger.host }}:{{ trigger.port }}/"}),
+        json!({"url": "{{ trigger.url }}", "payload": "{{ trigger.payload }}", "query": {"a": ["b", "{{ x }}"]}, "auth": null}),
+        json!({"url": "https://h/", "auth": {"scheme": "oauth2", "token_url": "https://h/", "client_id": "a", "client_secret": "b"}}),
+        json!({"url": "https://h/", "pagination": {"next": {"by": "link"}, "items": ""}, "ok_statuses": ["2xx", 404]}),
+        json!({"url": "https://h/", "payload": {"type": "multipart", "parts": [{"name": "a", "base64": "eA=="}]}}),
+    ] {
+        let problems = kind.check(params.as_object().unwrap());
+        assert!(problems.is_empty(), "{params}: {problems:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_sent_is_named() {
     for (params, words) in [
