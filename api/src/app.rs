@@ -13,6 +13,7 @@ use crate::{
     cli::JS_WORKER,
     config::{Data, Serve, Work, given},
     failure::Failure,
+    hooks::Hooks,
     janitor,
     names::Names,
     routes::{events::Streams, node_types},
@@ -41,6 +42,8 @@ pub(crate) struct Parts {
     pub node_types: Bytes,
     /// The names of workflows that were run lately.
     pub names: Names,
+    /// What can be taken from strangers at once.
+    pub hooks: Hooks,
     /// The settings.
     pub settings: Serve,
 }
@@ -70,7 +73,8 @@ impl App {
         let auth = auth.map_err(Failure::during("the system gives no randomness"))?;
         let (node_types, closing) = (node_types::rendered(engine.catalog()), CancellationToken::new());
         let (streams, names) = (Streams::default(), Names::default());
-        Ok(Self(Arc::new(Parts { engine, auth, streams, closing, node_types, names, settings })))
+        let hooks = Hooks::default();
+        Ok(Self(Arc::new(Parts { engine, auth, streams, closing, node_types, names, hooks, settings })))
     }
 
     /// The rows.

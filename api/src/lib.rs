@@ -21,6 +21,7 @@ mod extract;
 mod failure;
 mod file;
 mod graph;
+mod hooks;
 mod janitor;
 mod lock;
 mod names;

@@ -25,13 +25,18 @@ pub(crate) fn current() -> String {
 /// Gives the request its id and tells the log, at level `debug`, how it was answered.
 pub(crate) async fn around(request: Request, next: Next) -> Response {
     let id = request.headers().get(HEADER).filter(|id| is_fit(id)).cloned().unwrap_or_else(fresh);
-    let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
+    let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), told(request.uri().path())));
     let mut response = CURRENT.scope(id.clone(), next.run(request)).await;
     if let Some((method, path)) = line {
         tracing::debug!(%method, path, status = response.status().as_u16(), request_id = id.to_str().unwrap_or_default());
     }
     response.headers_mut().insert(HEADER, id);
     response
+}
+
+/// A path without what only its caller may know.
+fn told(path: &str) -> String {
+    if path.starts_with("/hooks/") { "/hooks/…".to_owned() } else { path.to_owned() }
 }
 
 /// Only what can stand in a log line as it is.

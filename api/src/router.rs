@@ -30,8 +30,8 @@ use crate::{
     extract::BODY_LIMIT,
     request_id,
     routes::{
-        approvals, auth, blobs, docs, events, health, node_types, reruns, runs, secrets, signals, steps, versions, why,
-        workflows, workspace,
+        approvals, auth, blobs, deliveries, docs, events, health, hooks, node_types, reruns, runs, schedules, secrets, signals,
+        steps, triggers, versions, why, workflows, workspace,
     },
     security,
 };
@@ -98,8 +98,20 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(blobs::show))
         .routes(routes!(events::stream))
         .routes(routes!(node_types::list))
+        .routes(routes!(schedules::fires))
+        .routes(routes!(schedules::preview))
+        .routes(routes!(schedules::backfill))
         .routes(routes!(secrets::list, secrets::create))
         .routes(routes!(secrets::change, secrets::delete))
+        .routes(routes!(triggers::list))
+        .routes(routes!(triggers::show))
+        .routes(routes!(triggers::pause))
+        .routes(routes!(triggers::resume))
+        .routes(routes!(triggers::rotate))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::replay))
+        .routes(routes!(deliveries::release))
         .routes(routes!(workspace::show, workspace::update));
     OpenApiRouter::with_openapi(Document::openapi())
         .nest("/api/v1", api)
@@ -107,9 +119,17 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(health::ready))
 }
 
+/// What the world calls: nobody is signed in there, and every page may send to it.
+fn open_table() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(hooks::receive, hooks::receive_put))
+        .routes(routes!(hooks::receive_test))
+        .routes(routes!(hooks::receive_github))
+}
+
 /// The description of all routes.
 pub(crate) fn document() -> utoipa::openapi::OpenApi {
-    table().into_openapi()
+    table().merge(open_table()).into_openapi()
 }
 
 /// The description of all routes, as it is served and kept in the repository.
@@ -126,7 +146,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(docs::routes())
         .fallback(elsewhere)
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(app)
+        .with_state(app.clone())
         // One stack: a route is boxed, and cloned for each request, once and not once for each layer.
         .layer(
             ServiceBuilder::new()
@@ -136,6 +156,23 @@ pub(crate) fn router(app: App) -> Router {
                 .layer(csrf)
                 .layer(DefaultBodyLimit::max(BODY_LIMIT)),
         )
+        .merge(open(app))
+}
+
+/// Answers whatever the world calls.
+fn open(app: App) -> Router {
+    let (table, _) = open_table().split_for_parts();
+    let stack = ServiceBuilder::new()
+        .layer(from_fn(around))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()));
+    table.method_not_allowed_fallback(method_not_allowed).with_state(app).layer(from_fn(sandboxed)).layer(stack)
+}
+
+/// What a run answers may be a page; it is shown as one that belongs to nobody.
+async fn sandboxed(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    security::sandbox(&mut response);
+    response
 }
 
 /// What every answer has, whatever made it.

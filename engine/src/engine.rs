@@ -1,7 +1,9 @@
 //! The facade that HTTP uses: start, wait, pause, signal, decide, cancel, watch.
 
 mod decide;
+mod hooks;
 mod rerun;
+mod schedules;
 mod secrets;
 mod why;
 
@@ -16,7 +18,9 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::why::why;
 pub use self::{
     decide::{Asked, NewDecision},
+    hooks::Backlog,
     rerun::{Rerun, RerunPlan, RerunStep},
+    schedules::Backfill,
     why::Reason,
 };
 use crate::{
@@ -32,6 +36,7 @@ use crate::{
     shared::Shared,
     start::{self, Accept, Accepted},
     store::{Store, inbox::Message},
+    triggers::scheduler,
     worker::Worker,
 };
 
@@ -129,6 +134,7 @@ impl Engine {
         }
         if self.shared.config.works {
             self.tasks.spawn(self.worker.clone().work(receivers));
+            self.tasks.spawn(scheduler::run(self.shared.clone()));
         }
         self.tasks.close();
     }

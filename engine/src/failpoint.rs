@@ -14,6 +14,8 @@
 //! | `called`      | after it: the child exists, and may have begun                                               |
 //! | `send`        | before a message is put into an inbox: a signal, a decision, a request to stop               |
 //! | `sent`        | after it: whoever sends has not been answered                                                |
+//! | `delivered`   | a delivery is on disk, and its run is not                                                    |
+//! | `begun`       | the run of a delivery is on disk, and the delivery does not say so                           |
 //! | `gather`      | all children of a step have ended, and their outputs have not been read                      |
 //!
 //! `FLOWFORGE_CRASH_AT=committed:3` aborts the process when `committed` is reached for the third time, without running
@@ -35,6 +37,8 @@ pub(crate) enum Point {
     Send,
     Sent,
     Gather,
+    Delivered,
+    Begun,
 }
 
 /// Says that a point was reached.
@@ -125,6 +129,8 @@ mod planted {
                 Self::Send => "send",
                 Self::Sent => "sent",
                 Self::Gather => "gather",
+                Self::Delivered => "delivered",
+                Self::Begun => "begun",
             }
         }
     }

@@ -39,7 +39,7 @@ pub use crate::{
     blob::{BlobConfig, BlobStream, Blobs, shown, unmarked},
     clock::Clock,
     config::{EngineConfig, QueueConfig},
-    engine::{Asked, Dedupe, Engine, NewDecision, NewRun, Reason, Rerun, RerunPlan, RerunStep, Started},
+    engine::{Asked, Backfill, Backlog, Dedupe, Engine, NewDecision, NewRun, Reason, Rerun, RerunPlan, RerunStep, Started},
     error::{Error, Result},
     feed::FeedEvent,
     record::{AttemptRecord, LogRecord, Parent, RunRecord},
@@ -48,4 +48,5 @@ pub use crate::{
         rotate_master_key, unreadable_secrets,
     },
     store::{Location, Page, PageRequest, Store},
+    triggers::{Arrival, Door, NotTaken, Receipt},
 };

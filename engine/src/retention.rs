@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use flowforge_core::{RunId, Timestamp, WorkspaceId};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::{clock, error::Result, shared::Shared};
+use crate::{clock, error::Result, shared::Shared, store::retention::DEDUPE};
 
 /// How many sweeps there are between two looks for what is to be removed.
 const SWEEPS: u32 = 30;
@@ -66,6 +66,17 @@ async fn remove_expired(shared: &Shared) -> Result<()> {
                 break;
             }
         }
+        remove_deliveries(shared, workspace, before).await?;
+    }
+    Ok(())
+}
+
+/// Removes what came to triggers as long ago, but never before a sender can be told that it sends the same again.
+async fn remove_deliveries(shared: &Shared, workspace: WorkspaceId, before: Timestamp) -> Result<()> {
+    let kept = i64::try_from(DEDUPE.as_millis()).unwrap_or(i64::MAX);
+    let before = before.min(Timestamp(shared.clock.now().0.saturating_sub(kept)));
+    while shared.store.remove_deliveries(workspace, before, LOT).await? == LOT {
+        tokio::time::sleep(PAUSE).await;
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ use crate::{
     queue::{Bell, Heard, Hint, Priority, Queue, StepRef},
     secrets::Vault,
     store::Store,
+    triggers::{Limits, Marks},
 };
 
 /// How long it may go unnoticed that another process has published a version.
@@ -43,6 +44,10 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) executor: Executor,
     pub(crate) blobs: Blobs,
+    pub(crate) marks: Marks,
+    pub(crate) limits: Limits,
+    /// Held by whoever looks after deliveries in this process.
+    pub(crate) looking_after: tokio::sync::Mutex<()>,
     pub(crate) clock: Clock,
     pub(crate) config: EngineConfig,
     pub(crate) worker: WorkerId,
@@ -85,6 +90,9 @@ impl Shared {
             versions: Versions::new(catalog.clone(), trust),
             executor: Executor { evaluate, vault, blobs: blobs.clone(), clock: clock.clone() },
             blobs,
+            marks: Marks::start(store.clone()),
+            limits: Limits::default(),
+            looking_after: tokio::sync::Mutex::default(),
             store,
             catalog,
             hints,

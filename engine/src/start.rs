@@ -97,6 +97,7 @@ pub(crate) async fn put_away(shared: &Shared, new: &mut Accept) -> Result<()> {
 }
 
 /// A run that is on disk.
+#[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) record: RunRecord,
     /// Told when it has ended or answered, if it is owned by this process.

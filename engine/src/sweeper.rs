@@ -69,7 +69,7 @@ async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<bool> {
         shared.queue.push(Hint::Step(step), Priority::Low);
     }
     start_handlers(shared).await?;
-    triggers::look_after(shared).await?;
+    triggers::look_after(shared);
     look_after_own(shared).await?;
     if round.is_multiple_of(NETS_EVERY) {
         nets::cast(shared).await?;

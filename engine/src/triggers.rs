@@ -1,14 +1,32 @@
 //! What begins runs by itself. Whatever comes to a trigger is a row before it is anything else; the row already says which run
 //! it starts, so starting it is repeated until it is known to exist, by whoever looks, and happens once.
 
+mod content;
+pub(crate) mod door;
+pub(crate) mod from_github;
+pub(crate) mod inbox;
+mod limits;
+mod marks;
+mod refusal;
+pub(crate) mod replay;
+pub(crate) mod scheduler;
+
 use std::{sync::Arc, time::Duration};
 
 use flowforge_core::{RunId, Timestamp, trigger::TriggerKind};
+use futures::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 
+pub use self::{
+    door::Door,
+    inbox::{Arrival, Receipt},
+    refusal::NotTaken,
+};
+pub(crate) use self::{limits::Limits, marks::Marks};
 use crate::{
     error::{Error, Result},
     executor::storable,
+    failpoint::{Point, reached},
     shared::Shared,
     start::{self, Accept, Accepted},
     store::{
@@ -19,26 +37,69 @@ use crate::{
 
 /// How long the process that wrote a delivery down may take to start its run before others do.
 const OWN_TIME: Duration = Duration::from_secs(2);
-/// The most deliveries that are looked after at once.
-const BATCH: u64 = 100;
+/// How many deliveries are found at once.
+const BATCH: u64 = 200;
+/// How many such lots one look takes at the most.
+const LOTS: u32 = 20;
+/// How many deliveries are worked on at once; the bodies of so many are in memory.
+const AT_ONCE: usize = 8;
+/// Bodies above this size are worked through off the threads that answer requests, in bytes.
+const LONG: usize = 128 << 10;
 
-/// Starts the runs of deliveries whose process has not come to it.
-pub(crate) async fn look_after(shared: &Arc<Shared>) -> Result<()> {
-    let before = Timestamp(shared.clock.now().0 - OWN_TIME.as_millis() as i64);
-    for delivery in shared.store.open_deliveries(before, BATCH).await? {
-        if let Err(fault) = process(shared, &delivery).await {
-            tracing::warn!(delivery = %delivery.id, %fault, "the run of a delivery could not be started yet");
+/// Starts the runs of deliveries whose process has not come to it, beside whatever else the sweeper does: filters take their time.
+pub(crate) fn look_after(shared: &Arc<Shared>) {
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        // The one that is at it has not seen what came since; the next will.
+        let Ok(_one) = shared.looking_after.try_lock() else { return };
+        tokio::select! {
+            looked = look(&shared) => if let Err(fault) = looked {
+                tracing::warn!(%fault, "deliveries could not be looked after; the next sweep will");
+            },
+            () = shared.leaving.cancelled() => {}
         }
+    });
+}
+
+/// One that cannot be started yet does not stand in the way of those that came after it.
+async fn look(shared: &Arc<Shared>) -> Result<()> {
+    let before = Timestamp(shared.clock.now().0 - OWN_TIME.as_millis() as i64);
+    let mut after = None;
+    for _ in 0..LOTS {
+        let lot = shared.store.open_deliveries(before, after, BATCH).await?;
+        let (count, last) = (lot.len() as u64, lot.last().map(|last| (last.received_at, last.id)));
+        stream::iter(lot).for_each_concurrent(AT_ONCE, |delivery| make_good(shared.clone(), delivery)).await;
+        if count < BATCH {
+            break;
+        }
+        after = last;
     }
     Ok(())
 }
 
+/// Does what was not done with a delivery, which is given without its body.
+async fn make_good(shared: Arc<Shared>, delivery: DeliveryRecord) {
+    if let Err(fault) = try_to_make_good(&shared, &delivery).await {
+        tracing::warn!(delivery = %delivery.id, %fault, "the run of a delivery could not be started yet");
+    }
+}
+
+async fn try_to_make_good(shared: &Arc<Shared>, delivery: &DeliveryRecord) -> Result<()> {
+    let run = delivery.run.into_iter().collect::<Vec<_>>();
+    if !shared.store.existing(&run).await?.is_empty() {
+        // Only the mark is missing; a filter that is asked again might say something else.
+        return shared.store.mark_started(&[delivery.id], shared.clock.now()).await;
+    }
+    let whole = shared.store.delivery(delivery.workspace, delivery.id).await?;
+    process(shared, &whole).boxed().await.map(drop)
+}
+
 /// Does with a delivery that stands at `received` whatever its trigger asks for.
-async fn process(shared: &Arc<Shared>, delivery: &DeliveryRecord) -> Result<Option<Accepted>> {
+pub(crate) async fn process(shared: &Arc<Shared>, delivery: &DeliveryRecord) -> Result<Option<Accepted>> {
     let trigger = shared.store.trigger_of(delivery.trigger).await?.ok_or(Error::NotFound("trigger"))?;
     match trigger.kind {
-        TriggerKind::Webhook | TriggerKind::Github => begin(shared, &trigger, delivery, Value::Null).await,
-        TriggerKind::Schedule => begin(shared, &trigger, delivery, Value::Null).await,
+        TriggerKind::Webhook | TriggerKind::Github => inbox::process(shared, &trigger, delivery).await,
+        TriggerKind::Schedule => begin(shared, &trigger, delivery, scheduler::input(&trigger, delivery)).await,
     }
 }
 
@@ -60,7 +121,8 @@ pub(crate) async fn begin(
         }
         Err(fault) => return Err(fault),
     };
-    decide(shared, delivery, DeliveryStatus::Started, None).await?;
+    reached(Point::Begun);
+    shared.marks.started(delivery.id, shared.clock.now());
     Ok(accepted)
 }
 
@@ -87,4 +149,15 @@ async fn decide(shared: &Shared, delivery: &DeliveryRecord, to: DeliveryStatus, 
     let at = shared.clock.now();
     shared.store.decide_delivery(delivery.id, &[DeliveryStatus::Received], to, reason, at).await?;
     Ok(())
+}
+
+/// Does what takes its time for a long body where it holds nobody up.
+///
+/// # Errors
+/// When it panics.
+async fn off_thread<T: Send + 'static>(size: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    if size < LONG {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|fault| Error::Storage(format!("a body was not worked through: {fault}")))
 }

@@ -88,6 +88,9 @@ fn indexes() -> Vec<IndexCreateStatement> {
         index("triggers_by_node", "triggers", &["workflow_id", "node_id"]).unique().to_owned(),
         index("triggers_by_token", "triggers", &["token"]).unique().to_owned(),
         index("triggers_by_workspace", "triggers", &["workspace_id", "id"]),
+        index("triggers_of_github", "triggers", &["kind"])
+            .and_where(Expr::col("kind").eq("github").and(Expr::col("status").eq("active")))
+            .to_owned(),
         index("triggers_due", "triggers", &["next_fire_at"]).and_where(is_some("next_fire_at")).to_owned(),
         index("deliveries_by_key", "deliveries", &["trigger_id", "dedupe_key"])
             .unique()

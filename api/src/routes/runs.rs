@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flowforge_core::{NodeId, Priority, RunId, WorkflowId, event::RunError as Cause};
+use flowforge_core::{DeliveryId, NodeId, Priority, RunId, WorkflowId, event::RunError as Cause, trigger::TriggerKind};
 use flowforge_engine::{Dedupe, NewRun, Parent, RunRecord, Started, shown, store::runs::RunFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -47,7 +47,7 @@ pub(crate) struct RunSummary {
     /// Why it failed.
     #[schema(required = true, value_type = Option<RunError>)]
     error: Option<Cause>,
-    /// What began it: `manual`, `api`, `webhook`, `schedule`, `step` or `failure`.
+    /// What began it: `manual`, `api`, `webhook`, `github`, `schedule`, `step` or `failure`.
     trigger: String,
     /// How urgent it is: `high`, `normal` or `low`.
     #[schema(value_type = String, example = "normal")]
@@ -95,6 +95,9 @@ pub(crate) struct Run {
     /// What lists show.
     #[serde(flatten)]
     summary: RunSummary,
+    /// What came to a trigger and began it: `dlv_…`
+    #[schema(required = true)]
+    delivery_id: Option<String>,
     /// What it was given.
     #[schema(value_type = Value)]
     input: Arc<Value>,
@@ -280,13 +283,16 @@ async fn ended(app: &App, started: Started, limit: Duration) -> Result<RunRecord
 /// When the database does not answer.
 pub(crate) async fn with_name(app: &App, record: RunRecord) -> Result<Json<Run>> {
     let name = app.names.get(app.store(), record.workspace, record.workflow, app.engine.clock().now()).await?;
-    Ok(Json(run(record, name)))
+    // Whatever else begins runs has no delivery.
+    let has_delivery = record.trigger.parse::<TriggerKind>().is_ok();
+    let delivery = if has_delivery { app.store().delivery_of_run(record.id).await? } else { None };
+    Ok(Json(run(record, name, delivery)))
 }
 
-fn run(record: RunRecord, workflow_name: Arc<str>) -> Run {
+fn run(record: RunRecord, workflow_name: Arc<str>, delivery: Option<DeliveryId>) -> Run {
     let summary = summary(&record, workflow_name);
     let (input, output, response) = (shown(record.input), record.output.map(shown), record.response.map(shown));
-    Run { summary, input, output, response }
+    Run { summary, delivery_id: delivery.map(|id| id.to_string()), input, output, response }
 }
 
 fn summary(record: &RunRecord, workflow_name: Arc<str>) -> RunSummary {

@@ -8,12 +8,16 @@ use super::{Forge, constant};
 use crate::router;
 
 /// The routes that answer people who are not signed in. A new route that does so has to be added here on purpose.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 11] = [
     "GET /api/v1/auth/status",
     "POST /api/v1/auth/setup",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/logout",
+    "POST /hooks/{token}",
+    "PUT /hooks/{token}",
+    "POST /hooks/{token}/test",
+    "POST /api/v1/webhooks/github",
     "GET /health/live",
     "GET /health/ready",
 ];

@@ -3,6 +3,7 @@
 mod form;
 pub mod github;
 pub mod headers;
+pub mod schedule;
 pub mod signature;
 pub mod webhook;
 

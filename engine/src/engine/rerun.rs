@@ -24,7 +24,7 @@ use crate::{
 const FAILED: &str = "failed";
 
 /// What can begin a run, in the database's words. A run that repeats another one was begun by what has begun that one.
-const TRIGGERS: &[&str] = &["manual", "api", "webhook", "schedule", HANDLER];
+const TRIGGERS: &[&str] = &["manual", "api", "webhook", "github", "schedule", HANDLER];
 
 /// A run to be made again.
 #[derive(Debug, Clone)]

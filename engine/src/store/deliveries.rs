@@ -1,10 +1,12 @@
 //! The inbox of triggers: one row for whatever came, and what became of it.
 
-use flowforge_core::{DeliveryId, RunId, Timestamp, TriggerId, WorkspaceId};
+use flowforge_core::{DeliveryId, RunId, Timestamp, TriggerId, WorkflowId, WorkspaceId};
 use sea_orm::{
-    ColumnTrait, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
     Page, PageRequest, Store,
@@ -166,28 +168,31 @@ impl DeliveryRecord {
 pub struct DeliveryFilter {
     /// Only those of this trigger.
     pub trigger: Option<TriggerId>,
+    /// Only those of this workflow's triggers.
+    pub workflow: Option<WorkflowId>,
     /// Only those of this status.
     pub status: Option<DeliveryStatus>,
 }
 
 impl Store {
-    /// Writes a delivery down. The one that came before with the same key, if there is one: then nothing is written.
+    /// Writes a delivery down. The one that came before with the same key, or with the same signed bytes, if there is one: then
+    /// nothing is written.
     ///
     /// # Errors
     /// When the database fails: then it is not known whether it was written.
     pub async fn insert_delivery(&self, new: &DeliveryRecord) -> Result<Option<DeliveryRecord>> {
-        let insert = Entity::insert(ActiveModel::from(row(new))).on_conflict_do_nothing();
-        match (insert.exec_without_returning(&self.write).await?, &new.dedupe_key) {
-            (TryInsertResult::Inserted(1..), _) => Ok(None),
-            // The row that stands in the way may be committed while the statement runs, so another statement looks for it.
-            (_, Some(key)) => self.delivery_by_key(new.trigger, key).await?.map(Some).ok_or(Error::NotFound("delivery")),
-            (_, None) => Err(Error::Storage("a delivery was not written and nothing stands in its way".to_owned())),
+        if insert(&self.write, new).await? {
+            return Ok(None);
         }
-    }
-
-    async fn delivery_by_key(&self, trigger: TriggerId, key: &str) -> Result<Option<DeliveryRecord>> {
-        let query = light().filter(Column::TriggerId.eq(trigger.uuid())).filter(Column::DedupeKey.eq(key));
-        query.one(&self.write).await?.map(record).transpose()
+        // The row that stands in the way may be committed while the statement runs, so another statement looks for it.
+        for (column, key) in [(Column::DedupeKey, &new.dedupe_key), (Column::SignedHash, &new.signed_hash)] {
+            let Some(key) = key else { continue };
+            let query = light().filter(Column::TriggerId.eq(new.trigger.uuid())).filter(column.eq(key));
+            if let Some(first) = query.one(&self.write).await? {
+                return record(first).map(Some);
+            }
+        }
+        Err(Error::Storage("a delivery was not written, and nothing stands in its way any more".to_owned()))
     }
 
     /// One delivery, with its body.
@@ -213,6 +218,11 @@ impl Store {
         if let Some(trigger) = filter.trigger {
             query = query.filter(Column::TriggerId.eq(trigger.uuid()));
         }
+        if let Some(workflow) = filter.workflow {
+            let own = trigger::Entity::find().filter(trigger::Column::WorkflowId.eq(workflow.uuid()));
+            let own = own.select_only().column(trigger::Column::Id).into_query();
+            query = query.filter(Column::TriggerId.in_subquery(own));
+        }
         if let Some(status) = filter.status {
             query = query.filter(Column::Status.eq(status.as_str()));
         }
@@ -221,6 +231,11 @@ impl Store {
         }
         let rows = query.order_by_desc(Column::Id).limit(page.limit + 1).all(&self.read).await?;
         Page::of(rows, page.limit, |row| row.id).try_map(record)
+    }
+
+    /// These deliveries, without their bodies.
+    pub(super) async fn deliveries_of(&self, ids: impl Iterator<Item = Uuid>) -> Result<Vec<DeliveryRecord>> {
+        light().filter(Column::Id.is_in(ids)).all(&self.read).await?.into_iter().map(record).collect()
     }
 
     /// Decides a delivery that stands at one of `from`. Whether it did.
@@ -249,25 +264,81 @@ impl Store {
         Ok(changed.rows_affected == 1)
     }
 
-    /// Deliveries whose run should exist by now, the oldest first, with their bodies: received before a moment, and of a
-    /// trigger that is still known.
-    pub(crate) async fn open_deliveries(&self, before: Timestamp, limit: u64) -> Result<Vec<DeliveryRecord>> {
+    /// Deliveries whose run should exist by now, without their bodies, the oldest first: received before a moment, after the one
+    /// given, and of a trigger that is still known.
+    pub(crate) async fn open_deliveries(
+        &self,
+        before: Timestamp,
+        after: Option<(Timestamp, DeliveryId)>,
+        limit: u64,
+    ) -> Result<Vec<DeliveryRecord>> {
         let known = trigger::Entity::find().select_only().column(trigger::Column::Id).into_query();
-        let rows = Entity::find()
+        let mut query = light()
             .filter(Column::Status.eq(DeliveryStatus::Received.as_str()))
             .filter(Column::ReceivedAt.lt(before.0))
-            .filter(Column::TriggerId.in_subquery(known))
-            .order_by_asc(Column::ReceivedAt)
-            .limit(limit)
-            .all(&self.read)
-            .await?;
+            .filter(Column::TriggerId.in_subquery(known));
+        if let Some((at, id)) = after {
+            let same = Column::ReceivedAt.eq(at.0).and(Column::Id.gt(id.uuid()));
+            query = query.filter(Column::ReceivedAt.gt(at.0).or(same));
+        }
+        let rows = query.order_by_asc(Column::ReceivedAt).order_by_asc(Column::Id).limit(limit).all(&self.read).await?;
         rows.into_iter().map(record).collect()
+    }
+
+    /// Says of deliveries that stand at `received` that their runs exist.
+    pub(crate) async fn mark_started(&self, ids: &[DeliveryId], at: Timestamp) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::Status, Expr::value(DeliveryStatus::Started.as_str()))
+            .col_expr(Column::StartedAt, Expr::value(at.0))
+            .col_expr(Column::DecidedAt, Expr::value(at.0))
+            .filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .filter(Column::Status.eq(DeliveryStatus::Received.as_str()))
+            .exec(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// The delivery that a run was started for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delivery_of_run(&self, run: RunId) -> Result<Option<DeliveryId>> {
+        let query = Entity::find().select_only().column(Column::Id).filter(Column::RunId.eq(run.uuid()));
+        Ok(query.into_tuple().one(&self.read).await?.map(DeliveryId::new))
+    }
+
+    /// Removes deliveries of a workspace that came before a moment and of which nothing is to be done any more. How many.
+    pub(crate) async fn remove_deliveries(&self, workspace: WorkspaceId, before: Timestamp, limit: u64) -> Result<u64> {
+        let open = [DeliveryStatus::Received, DeliveryStatus::Held, DeliveryStatus::Queued].map(DeliveryStatus::as_str);
+        let old = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::WorkspaceId.eq(workspace.uuid()))
+            .filter(Column::ReceivedAt.lt(before.0))
+            .filter(Column::Status.is_not_in(open))
+            .order_by_asc(Column::Id)
+            .limit(limit);
+        let removed = Entity::delete_many().filter(Column::Id.in_subquery(old.into_query())).exec(&self.write).await?;
+        Ok(removed.rows_affected)
+    }
+
+    /// Where a delivery stands now.
+    pub(crate) async fn delivery_status(&self, id: DeliveryId) -> Result<DeliveryStatus> {
+        let row = light().filter(Column::Id.eq(id.uuid())).one(&self.write).await?;
+        Ok(record(row.ok_or(Error::NotFound("delivery"))?)?.status)
     }
 
     /// The trigger of a delivery.
     pub(crate) async fn trigger_of(&self, id: TriggerId) -> Result<Option<super::triggers::TriggerRecord>> {
         trigger::Entity::find_by_id(id.uuid()).one(&self.read).await?.map(super::triggers::record).transpose()
     }
+}
+
+/// Writes a delivery down. Whether it was new: no unique index was in the way.
+pub(super) async fn insert(db: &impl ConnectionTrait, new: &DeliveryRecord) -> Result<bool> {
+    let nothing = OnConflict::new().do_nothing().to_owned();
+    let insert = Entity::insert(ActiveModel::from(row(new))).on_conflict(nothing).try_insert();
+    Ok(matches!(insert.exec_without_returning(db).await?, TryInsertResult::Inserted(1..)))
 }
 
 /// Deliveries without their bodies.
@@ -305,7 +376,7 @@ fn row(new: &DeliveryRecord) -> Model {
     }
 }
 
-fn record(row: Model) -> Result<DeliveryRecord> {
+pub(super) fn record(row: Model) -> Result<DeliveryRecord> {
     let fault = || Error::Inconsistent { table: "deliveries", column: "status", fault: format!("`{}`", row.status) };
     Ok(DeliveryRecord {
         status: DeliveryStatus::of(&row.status).ok_or_else(fault)?,

@@ -16,7 +16,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// How long a key keeps a repeated request from starting a second run, whatever the workspace is set to.
-const DEDUPE: Duration = Duration::from_secs(30 * 24 * 3_600);
+pub(crate) const DEDUPE: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// A day in milliseconds.
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 /// The most rows that one statement removes.
@@ -39,7 +39,7 @@ impl Store {
     }
 
     /// Runs of a workspace that ended before a time and belong to no other run, by the time of their end; without those whose
-    /// key still keeps a request from being carried out twice.
+    /// key still keeps a request from being carried out twice, and those whose delivery does not know yet that they were started.
     pub(crate) async fn expired(
         &self,
         workspace: WorkspaceId,
@@ -51,6 +51,7 @@ impl Store {
         let sql = format!(
             "SELECT id, finished_at FROM runs WHERE workspace_id = $1 AND finished_at IS NOT NULL AND finished_at < $2 \
              AND (finished_at, id) > ($3, $4) AND (dedupe_key IS NULL OR created_at < {now} - {dedupe}) \
+             AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.run_id = runs.id AND d.status = 'received') \
              AND (parent_run_id IS NULL OR NOT EXISTS (SELECT 1 FROM runs p WHERE p.id = runs.parent_run_id)) \
              ORDER BY finished_at, id LIMIT {limit}"
         );

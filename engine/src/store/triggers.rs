@@ -1,6 +1,8 @@
 //! Triggers: the rows of trigger nodes. They change with the workflow that they belong to, in the same transaction, so that
 //! "published" and "answers" are never two things.
 
+mod control;
+
 use flowforge_core::{
     Document, NodeId, Timestamp, TriggerId, WorkflowId, WorkspaceId,
     trigger::{TriggerKind, TriggerNode, triggers},
@@ -153,7 +155,7 @@ pub(super) async fn save(tx: &DatabaseTransaction, of: Owned, graph: &Value) -> 
             None => insert(tx, new_row(of, &node, TriggerStatus::Draft)).await?,
             Some(row) if row.status == TriggerStatus::Draft.as_str() => {
                 let (kind, params) = (node.kind.to_string(), Value::Object(node.params.clone()));
-                let auth_at = if row.params["auth"] == params["auth"] { row.auth_at } else { of.at.0 };
+                let auth_at = if auth(&row.params) == auth(&params) { row.auth_at } else { of.at.0 };
                 let (version, updated_at) = (of.version, of.at.0);
                 update(tx, Model { kind, params, version, auth_at, updated_at, ..row.clone() }).await?;
             }
@@ -241,7 +243,7 @@ fn changed(row: &Model, of: Owned, node: &TriggerNode) -> Model {
     let has_other_slots = slots(&row.kind, &row.params) != slots(node.kind.as_str(), &params);
     let begins = row.status != TriggerStatus::Active.as_str() || has_other_slots;
     let is_schedule = node.kind == TriggerKind::Schedule;
-    let has_other_auth = row.params["auth"] != params["auth"];
+    let has_other_auth = auth(&row.params) != auth(&params);
     Model {
         kind: node.kind.to_string(),
         status: TriggerStatus::Active.as_str().to_owned(),
@@ -254,6 +256,11 @@ fn changed(row: &Model, of: Owned, node: &TriggerNode) -> Model {
         updated_at: of.at.0,
         ..row.clone()
     }
+}
+
+/// What callers have to prove: a webhook's `auth`, the secrets of one that listens to GitHub.
+fn auth(params: &Value) -> [&Value; 3] {
+    [&params["auth"], &params["secret"], &params["previous_secret"]]
 }
 
 fn stopped(row: Model, at: Timestamp) -> Model {
