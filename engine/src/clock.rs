@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use flowforge_core::Timestamp;
 use uuid::Uuid;
 
@@ -50,6 +51,12 @@ pub fn monotonic() -> Instant {
     Instant::now()
 }
 
+/// A time as JSON has it: RFC 3339 in UTC with milliseconds, for example `2026-11-20T07:00:00.123Z`.
+pub fn iso(at: Timestamp) -> String {
+    let at = DateTime::<Utc>::from_timestamp_millis(at.0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
 /// A pause, longer or shorter by up to a fifth, so that many processes do not do the same at the same moment.
 pub(crate) fn spread(pause: Duration) -> Duration {
     let spread = new_uuid().as_u64_pair().1 % 400;
@@ -66,4 +73,14 @@ pub fn new_uuid() -> Uuid {
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
 pub(crate) fn new_token() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_milliseconds_and_end_in_z() {
+        assert_eq!(iso(Timestamp(1_795_158_000_123)), "2026-11-20T07:00:00.123Z");
+    }
 }

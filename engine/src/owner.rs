@@ -14,6 +14,7 @@ mod kept;
 mod limits;
 mod load;
 mod log;
+mod look;
 mod obey;
 mod task;
 mod write;

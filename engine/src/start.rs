@@ -259,7 +259,7 @@ pub(crate) fn failure_input(record: &RunRecord, workflow_name: &Value, at: Times
     let RunRecord { id, workflow, version, error, input, trigger, .. } = record;
     serde_json::json!({ "run": {
         "id": id, "workflow_id": workflow, "workflow_name": workflow_name, "version": version, "trigger": trigger, "error": error,
-        "input": **input, "failed_at": at,
+        "input": **input, "failed_at": clock::iso(at),
     }})
 }
 

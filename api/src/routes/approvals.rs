@@ -1,7 +1,7 @@
 //! Decisions that steps wait for.
 
 use axum::{Json, extract::State};
-use flowforge_core::{NodeId, RunId, Timestamp, awaiting::Verdict};
+use flowforge_core::{NodeId, RunId, awaiting::Verdict};
 use flowforge_engine::{
     Asked, AttemptRecord, NewDecision, PageRequest,
     store::steps::{WaitingApproval, WaitingPlace},
@@ -165,14 +165,14 @@ struct Made {
     decision: Verdict,
     by: String,
     comment: Option<String>,
-    at: Timestamp,
+    at: String,
 }
 
 fn decided(run: RunId, attempt: &AttemptRecord) -> Result<DecidedApproval> {
     let made = attempt.output.as_ref().map(Made::deserialize).transpose().map_err(ApiError::internal)?;
     let Made { decision, by, comment, at } = made.ok_or_else(|| ApiError::internal("a decided step has no output"))?;
     let (node_id, attempt, decision) = (attempt.node.to_string(), attempt.attempt, decision.as_str());
-    Ok(DecidedApproval { run_id: run.to_string(), node_id, attempt, decision, by, comment, at: iso(at) })
+    Ok(DecidedApproval { run_id: run.to_string(), node_id, attempt, decision, by, comment, at })
 }
 
 fn place(cursor: &str) -> Result<WaitingPlace> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowforge_core::{
-    Input, RunStatus,
+    Input,
     node::{NodeError, Outcome},
 };
 
@@ -12,12 +12,10 @@ use serde_json::json;
 
 use super::Owner;
 use crate::{
+    clock::iso,
     error::Result,
     executor::{Executed, json_text},
-    store::{
-        inbox::{Decision, Message, Report},
-        runs::ChildRow,
-    },
+    store::inbox::{Decision, Message, Report},
 };
 
 impl Owner {
@@ -41,24 +39,9 @@ impl Owner {
                         self.apply(Input::ChildEnded { step, attempt, index, failed }, None);
                     }
                 }
-                Message::Look => self.look_at_children().await?,
+                Message::Look => self.look().await?,
                 Message::Start(_) => {}
                 Message::Report(report) => self.take_report(*report),
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of children that have ended and whose message was lost.
-    async fn look_at_children(&mut self) -> Result<()> {
-        if !self.run.awaits_children() {
-            return Ok(());
-        }
-        for child in self.shared.store.children(self.id).await? {
-            let ChildRow { node, attempt, index, status } = child;
-            if let Some(step) = self.compiled.graph.find(&node).filter(|_| status.is_terminal()) {
-                let failed = status != RunStatus::Completed;
-                self.apply(Input::ChildEnded { step, attempt, index, failed }, None);
             }
         }
         Ok(())
@@ -67,7 +50,7 @@ impl Owner {
     fn take_decision(&mut self, decision: Decision) {
         let Decision { id, node, attempt, verdict, by, comment, at } = decision;
         let Some(step) = self.compiled.graph.find(&node) else { return };
-        let output = json!({ "decision": verdict, "by": by, "comment": comment, "at": at, "id": id });
+        let output = json!({ "decision": verdict, "by": by, "comment": comment, "at": iso(at), "id": id });
         self.apply(Input::Decide { step, attempt, verdict, output: Arc::new(output) }, None);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flowforge_core::{NodeId, RunId, Timestamp, WorkspaceId};
+use flowforge_core::{NodeId, RunId, Timestamp, WorkerId, WorkspaceId};
 use sea_orm::{
     AccessMode, ColumnTrait, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult, IsolationLevel, QueryFilter,
     Statement, TransactionOptions, TransactionTrait,
@@ -13,7 +13,10 @@ use super::{
     entity::engine::run::{self, Column},
     runs::{RunRow, light},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    queue::StepRef,
+};
 
 /// A run, and all that can move it.
 #[derive(Debug)]
@@ -106,6 +109,31 @@ impl Store {
             age.as_millis()
         );
         self.run_ids(&sql).await
+    }
+
+    /// Runs of a worker with a step that began an age ago, or should have been called again by then, and has no lease: one that
+    /// the owner executes itself, or a dispatched one that nobody can claim any more. Any of them, since only the owner knows.
+    pub(crate) async fn find_unleased(&self, worker: WorkerId, age: Duration, limit: u64) -> Result<Vec<RunId>> {
+        let then = format!("{} - {}", self.now_sql(), age.as_millis());
+        let sql = format!(
+            "SELECT id FROM runs WHERE owner = $1 AND finished_at IS NULL AND paused_at IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM run_inbox i WHERE i.run_id = runs.id) \
+             AND EXISTS (SELECT 1 FROM step_runs s WHERE s.run_id = runs.id AND s.finished_seq IS NULL \
+             AND ((s.status = 'running' AND s.started_at < {then}) OR (s.status = 'waiting' AND s.awaiting IS NULL AND s.wake_at < {then})) \
+             AND NOT EXISTS (SELECT 1 FROM step_leases l WHERE l.run_id = s.run_id AND l.node_id = s.node_id \
+             AND l.attempt = s.attempt)) ORDER BY random() LIMIT {limit}"
+        );
+        let statement = Statement::from_sql_and_values(self.backend(), sql, [worker.uuid().into()]);
+        let rows = super::leases::RunKey::find_by_statement(statement).all(&self.read).await?;
+        Ok(rows.into_iter().map(|row| RunId::new(row.id)).collect())
+    }
+
+    /// The dispatched steps of a run that can be claimed, or are executed.
+    pub(crate) async fn leased(&self, run: RunId) -> Result<Vec<StepRef>> {
+        let sql = "SELECT run_id, node_id, item, attempt FROM step_leases WHERE run_id = $1";
+        let statement = Statement::from_sql_and_values(self.backend(), sql, [run.uuid().into()]);
+        let rows = super::leases::StepKey::find_by_statement(statement).all(&self.write).await?;
+        Ok(rows.into_iter().map(StepRef::from).collect())
     }
 
     async fn run_ids(&self, sql: &str) -> Result<Vec<RunId>> {

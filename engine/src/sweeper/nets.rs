@@ -21,6 +21,10 @@ pub(super) async fn cast(shared: &Arc<Shared>) -> Result<()> {
         tracing::warn!(%run, "every run that a step waits for has ended, and the step was not told; looking again");
         look(shared, run).await?;
     }
+    // Most of these execute a step themselves, for long, and have nothing to do.
+    for run in shared.store.find_unleased(shared.worker, shared.config.lease * 2, MOST).await? {
+        look(shared, run).await?;
+    }
     // A run that was just accepted, or let go of, may look like this for a moment.
     for run in shared.store.find_stuck(shared.config.lease * 2, MOST).await? {
         let standing = shared.store.standing(None, run, shared.config.lease).await?;

@@ -222,6 +222,20 @@ impl Forge {
         }
     }
 
+    /// Makes the database forget rows as soon as they are inserted.
+    pub(crate) async fn lose(&self, table: &str) {
+        match self.location {
+            Location::Sqlite(_) => {
+                self.sql(&format!("CREATE TRIGGER refused AFTER INSERT ON {table} BEGIN DELETE FROM {table}; END")).await;
+            }
+            Location::Postgres(_) => {
+                self.sql("CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$").await;
+                let trigger = "FOR EACH ROW EXECUTE FUNCTION lose()";
+                self.sql(&format!("CREATE TRIGGER refused BEFORE INSERT ON {table} {trigger}")).await;
+            }
+        }
+    }
+
     /// Lets the database take changes again.
     pub(crate) async fn accept(&self, table: &str) {
         match self.location {

@@ -39,6 +39,8 @@ async fn a_decision_takes_its_port(forge: Forge) {
         assert_eq!((&decided["decision"], &decided["by"]), (&json!(decision), &json!("owner@example.org")));
         let ended = forge.end_of(&run).await;
         assert_eq!(ended["output"][port]["comment"], json!(decision), "{ended:#}");
+        assert!(decided["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{decided:#}");
+        assert_eq!(ended["output"][port]["at"], decided["at"], "a time is a text, as the node's output schema says");
         decide(&forge, &run, &asks, decision).await.problem(409, "approval_decided");
     }
 }

@@ -134,6 +134,7 @@ async fn a_failed_run_is_handled_once(forge: Forge) {
     let output = &handled["output"];
     assert_eq!((&output["id"], &output["workflow_name"]), (&broken["id"], &json!("breaks")), "{handled:#}");
     assert_eq!((&output["error"]["code"], &output["input"]), (&json!("COMMAND_FAILED"), &json!({"why": "not"})));
+    assert_eq!(output["failed_at"], broken["finished_at"], "a time is a text");
     assert_eq!(forge.owner.get(&path).await.expect(200)["items"].as_array().map(Vec::len), Some(1), "once");
 }
 
