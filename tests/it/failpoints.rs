@@ -1,4 +1,5 @@
-//! A crash at every place that matters, in a workflow of every kind of node: what is on disk in the end is the same.
+//! A crash at every place that matters, in a workflow of every kind of node and for everything that is done with whole runs:
+//! what is on disk in the end is the same.
 //!
 //! Each test runs one workflow undisturbed and lets the server count the places that it passes (`engine/src/failpoint.rs`).
 //! Then, for each place and each time it was passed, a fresh server with the same workflow is told to die there, is started
@@ -7,6 +8,7 @@
 //!
 //! Places that are passed often are sampled; `FLOWFORGE_SWEEP=all` sweeps every one of them.
 
+mod acts;
 mod cases;
 mod life;
 mod rows;
@@ -36,9 +38,11 @@ macro_rules! sweeps {
 }
 
 sweeps! {
-    sqlite: trigger_manual, set, transform, filter, condition, switch, map, call, respond, delay, wait_signal, approval,
-        http_request, email_send, slack_message, postgres_query, command, git;
-    postgres: map, wait_signal, http_request, command;
+    sqlite: trigger_manual, trigger_webhook, trigger_github, set, transform, filter, condition, switch, map, call, respond, delay, wait_signal, approval,
+        http_request, email_send, slack_message, postgres_query, command, git,
+        on_failure, run_limit, step_limit, pause, cancel_step, cancel_dispatched, cancel_children, rerun;
+    postgres: trigger_webhook, map, wait_signal, http_request, command,
+        on_failure, run_limit, step_limit, pause, cancel_step, cancel_dispatched, cancel_children, rerun;
 }
 
 #[tokio::test]

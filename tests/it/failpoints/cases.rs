@@ -1,10 +1,14 @@
 //! A small workflow for every kind of node, mostly an example of `workflows/`, with a mark in the ledger behind it.
 
+mod whole;
+
 use std::sync::OnceLock;
 
 use flowforge_tests::{Ledger, Postgres, Remote, chain, root};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+
+use super::acts::Act;
 
 /// What workflows have an effect on.
 pub(super) struct World {
@@ -63,12 +67,18 @@ pub(super) struct Case {
     pub(super) kinds: &'static [&'static str],
     /// Workflows by name; the last one is run.
     pub(super) workflows: Vec<(&'static str, Value)>,
+    /// A second version of the last one; runs are started on the first.
+    pub(super) mended: Option<Value>,
     /// What it is started with; `case` is added.
     pub(super) input: Value,
+    /// What is asked for.
+    pub(super) acts: Vec<Act>,
     /// Places that it has to pass, beside those that every run passes.
     pub(super) passes: &'static [&'static str],
     /// The marks that it leaves in the ledger undisturbed, and how often each.
     pub(super) marks: &'static [(&'static str, usize)],
+    /// Marks of which each has to be over before the next is made.
+    pub(super) in_turn: &'static [&'static str],
     /// How many effects can be under way at once.
     pub(super) at_once: usize,
     /// How many times of a place are swept at the most, unless all are.
@@ -79,8 +89,9 @@ pub(super) struct Case {
 
 impl Case {
     fn of(kinds: &'static [&'static str], graph: Value) -> Self {
-        let (workflows, marks) = (vec![("swept", graph)], &[("mark", 1)]);
-        Self { kinds, workflows, input: json!({}), passes: &[], marks, at_once: 1, samples: 4, pushes: false }
+        let (workflows, marks, in_turn) = (vec![("swept", graph)], &[("mark", 1)], &[]);
+        let (input, acts, passes) = (json!({}), vec![Act::Start(json!({})), Act::End(1)], &[]);
+        Self { kinds, workflows, mended: None, input, acts, passes, marks, in_turn, at_once: 1, samples: 4, pushes: false }
     }
 
     fn with(self, input: Value) -> Self {
@@ -95,6 +106,23 @@ impl Case {
         let fields = json!({"fields": [{"name": "name", "label": "Name", "type": "text", "default": "Ada"}]});
         let graph = chain(&[("start", "trigger.manual", fields), ("mark", "http.request", world.mark("mark")["params"].clone())]);
         Self::of(&["trigger.manual"], graph)
+    }
+
+    /// The case's name comes in the delivery's body.
+    fn delivered(world: &World, kind: &'static str, params: Value) -> Self {
+        let url = world.ledger.url("{{ trigger.body.case }}.mark");
+        let kinds: &[&str] = if kind == "github" { &["trigger.github"] } else { &["trigger.webhook"] };
+        let mark = ("mark", "http.request", json!({"method": "POST", "url": url}));
+        let case = Self::of(kinds, chain(&[("hook", kinds[0], params), mark]));
+        Self { acts: vec![Act::Deliver(kind), Act::End(1)], ..case }.passing(&["delivered", "begun"])
+    }
+
+    pub(super) fn trigger_webhook(world: &World) -> Self {
+        Self::delivered(world, "webhook", json!({}))
+    }
+
+    pub(super) fn trigger_github(world: &World) -> Self {
+        Self::delivered(world, "github", json!({"secret": "GIT_PASSWORD", "events": ["push"]}))
     }
 
     pub(super) fn set(world: &World) -> Self {

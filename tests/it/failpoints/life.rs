@@ -1,20 +1,20 @@
-//! A server that dies where it is told to and is started again, and whoever asks it for a run.
+//! A server that dies where it is told to and is started again.
 
 use std::path::Path;
 use std::time::Duration;
 
-use flowforge_tests::{Client, Database, Events, Postgres, Server, Settings, command, is_over};
-use reqwest::Method;
+use flowforge_tests::{Client, Database, Postgres, Server, Settings, command};
 use serde_json::{Value, json};
 
 use super::{
+    acts::{Act, Asker},
     cases::{Case, World},
     rows::items,
 };
 
 /// Says to the server where to die.
 const CRASH_AT: &str = "FLOWFORGE_CRASH_AT";
-/// How long a run may take, its crash and its recovery included.
+/// How long a case may take, its crash and its recovery included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that has the case's workflows and has stopped.
@@ -22,7 +22,8 @@ pub(super) struct Mould {
     left: Server,
     postgres: Option<Postgres>,
     token: String,
-    pub(super) workflow: String,
+    /// The workflow that is run.
+    workflow: String,
 }
 
 impl Mould {
@@ -40,6 +41,13 @@ impl Mould {
         }
         for (name, graph) in &case.workflows {
             workflow = text(&client.post("/workflows", json!({"name": name, "graph": graph})).await.expect(201)["id"]);
+        }
+        if let Some(graph) = &case.mended {
+            let next = json!({"graph": graph, "base_version": 1});
+            client.post(&format!("/workflows/{workflow}/versions"), next).await.expect(201);
+        }
+        if case.acts.iter().any(|act| matches!(act, Act::Deliver(_))) {
+            client.post(&format!("/workflows/{workflow}/publish"), json!({"version": 1})).await.expect(200);
         }
         assert!(left.stop().await, "the first server stops well");
         Self { left, postgres, token, workflow }
@@ -60,28 +68,22 @@ fn settings(postgres: Option<&Postgres>, mut environment: Vec<(String, String)>)
     Settings { database_url: postgres.map(|one| one.url().to_owned()), environment, ..Settings::default() }
 }
 
-/// A server, however often it dies, and who asks it for a run.
+/// A server, however often it dies, and who asks it for runs.
 pub(super) struct Life<'a> {
     pub(super) server: Server,
-    pub(super) client: Client,
-    /// Tells this run from the others of the sweep, in the ledger, at the remote and as its idempotency key.
-    pub(super) name: String,
+    pub(super) asker: Asker<'a>,
     /// How often it has died.
     pub(super) crashes: usize,
     postgres: Option<Postgres>,
-    workflow: &'a str,
-    body: Value,
     /// Where it dies, life after life.
     plan: &'a [String],
-    /// What was answered and acknowledged: it is not said twice.
-    answered: Vec<String>,
 }
 
 impl<'a> Life<'a> {
     pub(super) async fn start(
-        world: &World,
+        world: &'a World,
         mould: &'a Mould,
-        case: &Case,
+        case: &'a Case,
         environment: Vec<(String, String)>,
         plan: &'a [String],
     ) -> Self {
@@ -90,24 +92,17 @@ impl<'a> Life<'a> {
         let environment = planted(environment, plan.first());
         let server = Server::start_on(mould.left.folder(), settings(postgres.as_ref(), environment)).await;
         let client = Client::anonymous(&server.base()).with_token(&mould.token);
-        let mut input = case.input.clone();
-        input["case"] = json!(name.as_str());
-        if case.pushes {
-            input["url"] = json!(world.remote().await.url());
-            input["branch"] = json!(name.as_str());
-        }
-        let body = json!({"input": input});
-        let (workflow, answered) = (mould.workflow.as_str(), Vec::new());
-        Self { server, client, name, crashes: 0, postgres, workflow, body, plan, answered }
+        let asker = Asker::new(world, case, client, name, &mould.workflow).await;
+        Self { server, asker, crashes: 0, postgres, plan }
     }
 
-    /// The run, when it has ended.
-    pub(super) async fn lives(&mut self) -> String {
+    /// The runs that no step has started, oldest first, when all have ended.
+    pub(super) async fn lives(&mut self) -> Vec<String> {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let run = tokio::time::timeout_at(until, self.live()).await;
-            match run.unwrap_or_else(|_| panic!("the run does not end by itself within {PATIENCE:?}")) {
-                Ok(run) => return run,
+            let live = tokio::time::timeout_at(until, self.asker.live()).await;
+            match live.unwrap_or_else(|_| panic!("the case does not end by itself within {PATIENCE:?}")) {
+                Ok(runs) => return runs,
                 Err(_) => self.revive().await,
             }
         }
@@ -126,56 +121,6 @@ impl<'a> Life<'a> {
                 return;
             }
         }
-    }
-
-    /// Asks for the run and answers its questions, until it has ended or the server is gone.
-    async fn live(&mut self) -> reqwest::Result<String> {
-        let path = format!("/workflows/{}/runs", self.workflow);
-        let request = self.client.request(Method::POST, &path).header("idempotency-key", &self.name).json(&self.body);
-        let reply = self.client.try_send(request).await?;
-        assert!(matches!(reply.status, 200 | 201), "{}: {:#}", reply.status, reply.body);
-        let run = text(&reply.body["id"]);
-        loop {
-            let mut events = Events::try_open(&self.client, &run, None).await?;
-            while let Some(event) = events.next().await {
-                if event.kind == "step_waiting" {
-                    self.answer(&run).await?;
-                }
-            }
-            if is_over(&self.get(&format!("/runs/{run}")).await?) {
-                return Ok(run);
-            }
-        }
-    }
-
-    /// Answers what the steps of a run wait for.
-    async fn answer(&mut self, run: &str) -> reqwest::Result<()> {
-        let steps = self.get(&format!("/runs/{run}/steps")).await?;
-        for step in items(&steps).iter().filter(|step| step["status"] == "waiting") {
-            let node = text(&step["node_id"]);
-            let (path, body) = match step["awaiting"]["kind"].as_str() {
-                _ if self.answered.contains(&node) => continue,
-                Some("signal") => {
-                    let path = format!("/runs/{run}/signals/{}", text(&step["awaiting"]["name"]));
-                    (path, json!({"amount": 220}))
-                }
-                Some("approval") => {
-                    let asked = self.get("/approvals").await?;
-                    let Some(asked) = items(&asked).iter().find(|asked| asked["node_id"] == node.as_str()) else { continue };
-                    (format!("/runs/{run}/approvals/{node}"), json!({"decision": "approved", "digest": asked["digest"]}))
-                }
-                _ => continue,
-            };
-            let reply = self.client.try_send(self.client.request(Method::POST, &path).json(&body)).await?;
-            let is_late = reply.status == 409 && matches!(reply.body["code"].as_str(), Some("approval_decided" | "run_finished"));
-            assert!(matches!(reply.status, 200 | 202) || is_late, "{}: {:#}", reply.status, reply.body);
-            self.answered.push(node);
-        }
-        Ok(())
-    }
-
-    async fn get(&self, path: &str) -> reqwest::Result<Value> {
-        Ok(self.client.try_send(self.client.request(Method::GET, path)).await?.expect(200))
     }
 
     /// What the rows have to be among themselves: dense records that replay, no lease without its step, ….

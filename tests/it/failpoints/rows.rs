@@ -1,6 +1,7 @@
 //! What is on disk of a run in the end, without what differs from one undisturbed run to the next.
 
 use flowforge_tests::Client;
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 /// The fields of a run that have to be the same.
@@ -8,22 +9,26 @@ const RUN: &[&str] = &["status", "output", "error", "response", "trigger", "inpu
 /// The fields of an attempt that have to be the same.
 const STEP: &[&str] =
     &["node_id", "item", "attempt", "retry_count", "status", "port", "input", "output", "error", "awaiting", "kept"];
-/// Fields that differ each time: of the ledger's answers, when a decision was made, and what carries a step's key.
-const FRESH: &[&str] = &["n", "at_ms", "content-length", "at", "message_id", "ts"];
+/// Fields of the ledger's answers that differ each time, and of what carries a step's key.
+const FRESH: &[&str] = &["n", "at_ms", "content-length", "message_id", "ts", "host"];
 
 /// A run as it stands, with its steps and the runs that they have started.
-pub(super) async fn rows(client: &Client, run: &str) -> Value {
-    let record = client.get(&format!("/runs/{run}")).await.expect(200);
-    let listed = client.get(&format!("/runs/{run}/steps")).await.expect(200);
+///
+/// # Errors
+/// When the server is gone.
+pub(super) async fn rows(client: &Client, run: &str) -> reqwest::Result<Value> {
+    let get = async |path: String| Ok(client.try_send(client.request(Method::GET, &path)).await?.expect(200));
+    let record: Value = get(format!("/runs/{run}")).await?;
+    let listed = get(format!("/runs/{run}/steps")).await?;
     let mut steps: Vec<_> = items(&listed).iter().map(|step| only(step, STEP)).collect();
     steps.sort_by_key(|step| (step["node_id"].to_string(), step["attempt"].as_u64()));
     let mut children = Vec::new();
-    for child in items(&client.get(&format!("/runs?limit=200&parent={run}")).await.expect(200)) {
+    for child in items(&get(format!("/runs?limit=200&parent={run}")).await?) {
         let place = json!([child["parent"]["node_id"], child["parent"]["attempt"], child["parent"]["index"]]);
         let id = child["id"].as_str().expect("an id").to_owned();
-        children.push(json!({"place": place, "rows": Box::pin(rows(client, &id)).await}));
+        children.push(json!({"place": place, "rows": Box::pin(rows(client, &id)).await?}));
     }
-    json!({"run": only(&record, RUN), "steps": steps, "children": children})
+    Ok(json!({"run": only(&record, RUN), "steps": steps, "children": children}))
 }
 
 /// The items of a list.
@@ -54,7 +59,7 @@ pub(super) fn plain(value: &Value, case: &str) -> Value {
 
 /// Whether a text is an id, a hash, a key or a time.
 fn is_fresh(text: &str) -> bool {
-    let bare = ["run_", "wf_", "ff-"].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
+    let bare = ["run_", "wf_", "dlv_", "ff-"].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
     let digits: String = bare.chars().filter(|c| *c != '-').collect();
     let is_hex = matches!(digits.len(), 32 | 40) && digits.chars().all(|c| c.is_ascii_hexdigit());
     is_hex || is_time(text)

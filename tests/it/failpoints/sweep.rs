@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     cases::{Case, MESSAGE, World},
     life::{Life, Mould},
-    rows::{difference, items, nonces, plain, rows},
+    rows::{difference, nonces, plain, rows},
 };
 
 /// Places that every run passes.
@@ -115,12 +115,15 @@ async fn disturbed(world: &World, mould: &Mould, case: &Case, crashes: &[String]
 /// Runs the case to its end, through its crashes, and looks at what is left.
 async fn outcome(world: &World, mould: &Mould, case: &Case, environment: Vec<(String, String)>, plan: &[String]) -> Outcome {
     let mut life = Life::start(world, mould, case, environment, plan).await;
-    let run = life.lives().await;
-    let (client, name, crashes) = (&life.client, &life.name, life.crashes);
-    let started = client.get(&format!("/runs?workflow_id={}", mould.workflow)).await.expect(200);
-    assert_eq!(items(&started).len(), 1, "one request is one run: {started:#}");
-    let raw = rows(client, &run).await;
+    let runs = life.lives().await;
+    let (client, name, crashes) = (&life.asker.client, &life.asker.name, life.crashes);
+    let mut raw = Vec::new();
+    for run in &runs {
+        raw.push(rows(client, run).await.expect("the server lives"));
+    }
+    let raw = raw.into();
     let marks = marks(world, name, &raw);
+    in_turn(world, name, case.in_turn);
     if case.pushes {
         assert_eq!(world.remote().await.commits(name), [MESSAGE], "the commits on {name}");
     }
@@ -128,6 +131,15 @@ async fn outcome(world: &World, mould: &Mould, case: &Case, environment: Vec<(St
     life.server.kill().await;
     life.doctor().await;
     Outcome { rows, marks, crashes }
+}
+
+/// Nothing has happened at a place that comes later before everything was over at the one before, crashes or not.
+fn in_turn(world: &World, case: &str, places: &[&str]) {
+    let numbers = |place: &str| world.ledger.of(&format!("{case}.{place}")).into_iter().map(|effect| effect.n);
+    for pair in places.windows(2) {
+        let (before, after) = (numbers(pair[0]).max(), numbers(pair[1]).min());
+        assert!(before < after, "{} is not over before {}: {:#?}", pair[0], pair[1], world.ledger.effects());
+    }
 }
 
 /// The effects of a case: what was recorded is one of them, and all of one place carry the same key.
