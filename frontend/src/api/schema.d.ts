@@ -304,6 +304,205 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists deliveries, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The `next_cursor` of the list before. */
+                    cursor?: string;
+                    /** @description How many at most, 1 to 200; 50 without it. */
+                    limit?: number;
+                    /** @description Only those that stand here. */
+                    status?: string;
+                    /** @description Only to this trigger. */
+                    trigger_id?: string;
+                    /** @description Only to triggers of this workflow. */
+                    workflow_id?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_DeliverySummary"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a delivery with its headers and the beginning of its body. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Delivery"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a delivery go that is held back: its run is started. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Delivery"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description it is not held back */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a delivery played again, as one that has just come: with its trigger as it is now, and a run of its own. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Delivery"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description what came was not kept, or the trigger does not answer now */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/node-types": {
         parameters: {
             query?: never;
@@ -1181,6 +1380,656 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows when a schedule would fire, without saving it. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Fires"];
+                    };
+                };
+                /** @description the schedule cannot be used: `detail` names the field */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The workspace's secrets, in the order of their names, without their values. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_Secret"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Saves a new secret. Its value is encrypted, used when a step needs it, and never shown again. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SaveSecret"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Secret"];
+                    };
+                };
+                /** @description a name, value or host that cannot be */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description not an editor */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the name is taken, or the server has no master key */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes the value of a secret, the hosts that it may be sent to, or both. Whatever begins afterwards uses the new ones. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ChangeSecret"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Secret"];
+                    };
+                };
+                /** @description a value or host that cannot be, or further hosts without the value */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description not an editor */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description somebody else has changed it meanwhile */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Deletes a secret. Steps that name it fail from now on; the answer says which workflows have some. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SecretDeleted"];
+                    };
+                };
+                /** @description not an editor */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists triggers, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The `next_cursor` of the list before. */
+                    cursor?: string;
+                    /** @description Only of this kind: `webhook`, `github` or `schedule`. */
+                    kind?: string;
+                    /** @description How many at most, 1 to 200; 50 without it. */
+                    limit?: number;
+                    /** @description Only of this workflow. */
+                    workflow_id?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_Trigger"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a trigger. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Trigger"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}/backfill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Fires the slots of a range that have not fired. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Range"];
+                };
+            };
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Backfilled"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `trigger_not_active` */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}/fires": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows when a schedule fires next. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description How many at most, 1 to 100; 10 without it. */
+                    count?: number;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Fires"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Holds back from now on what comes to a trigger. It is still answered with 202. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Trigger"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets what comes to a trigger pass again, and decides what becomes of what was held back. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": components["schemas"]["ResumeTrigger"] | null;
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ResumedTrigger"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a trigger another address. The old one answers nobody from now on. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Trigger"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/github": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an event of GitHub for every active `trigger.github` whose secret has signed it. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    "X-GitHub-Delivery": string;
+                    "X-GitHub-Event": string;
+                    "X-Hub-Signature-256": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            responses: {
+                /** @description a ping */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TakenEvents"];
+                    };
+                };
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TakenEvents"];
+                    };
+                };
+                /** @description no trigger's secret has signed it */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workflows": {
         parameters: {
             query?: never;
@@ -1846,6 +2695,232 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hooks/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** The same with `PUT`, for triggers that take it. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    token: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TakenDelivery"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                405: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        /**
+         * Takes what is sent to a trigger. It is on disk when this answers.
+         * @description Any body is taken. A delivery that is sent again, as told by its id, gets the answer of the first one.
+         */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description answer as the run does, after so many seconds at the most */
+                    wait?: number;
+                };
+                header?: never;
+                path: {
+                    token: string;
+                };
+                cookie?: never;
+            };
+            /** @description anything; JSON, forms and texts are read */
+            requestBody: {
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            responses: {
+                /** @description on disk; with an answer of the run, that instead */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TakenDelivery"];
+                    };
+                };
+                /** @description the body is not what it is said to be */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the signature or password is not right, or too old */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description no active trigger has this address */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the id came before with another body */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description packed in a way that is not taken */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the trigger's secret is missing, or too much is waiting */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the workflow calls itself */
+                508: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/{token}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes what is sent to a trigger of the version that was saved last, published or not. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    token: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TakenDelivery"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1881,6 +2956,15 @@ export interface components {
             /** @description True until the first owner is made with the link that the server printed. */
             setup_required: boolean;
         };
+        /** @description What a backfill has come to. */
+        Backfilled: {
+            /** @description How many had been decided before. */
+            already: number;
+            /** @description How many slots the range holds. */
+            slots: number;
+            /** @description How many of them fire now, or wait for their turn. */
+            started: number;
+        };
         /** @description What stands in the place of a value of more than 256 KiB. */
         BlobReference: {
             /** @description What to ask for. */
@@ -1894,6 +2978,16 @@ export interface components {
              * @description How many bytes the value has as JSON.
              */
             size: number;
+        };
+        /** @description What is to change; what is left out stays. */
+        ChangeSecret: {
+            /** @description A new list of hosts. */
+            hosts?: string[] | null;
+            /**
+             * Format: password
+             * @description A new value, 8 characters to 64 KiB. It is needed when `hosts` has further ones.
+             */
+            value?: string | null;
         };
         /** @description What is to change; what is left out stays. */
         ChangeWorkspace: {
@@ -1935,6 +3029,84 @@ export interface components {
             /** @description The run. */
             run_id: string;
         };
+        /** @description A delivery. */
+        Delivery: components["schemas"]["DeliverySummary"] & {
+            /** @description `text` or `base64`. */
+            body_encoding: string;
+            /** @description The beginning of the body as it came; null when it is not kept. */
+            body_preview: string | null;
+            /** @description Whether there is more of it. */
+            body_truncated: boolean;
+            /** @description The headers that are kept: without those that prove who sends. */
+            headers: Record<string, unknown>;
+            /** @description What stood behind the `?`. */
+            query: Record<string, unknown> | null;
+        };
+        /** @description A delivery, without what came. */
+        DeliverySummary: {
+            /**
+             * Format: int64
+             * @description How many bytes came.
+             */
+            body_size: number;
+            /** @description When it was decided what becomes of it. */
+            decided_at: string | null;
+            /** @description What its sender calls it. */
+            delivery_id: string | null;
+            /**
+             * Format: int32
+             * @description How many triggers and calls led to it.
+             */
+            depth: number;
+            /** @description Which delivery it repeats. */
+            duplicate_of: string | null;
+            /** @description `dlv_…` */
+            id: string;
+            /** @description Whether it came to the address for tests. */
+            is_test: boolean;
+            /** @description Why. */
+            reason: string | null;
+            /** @description When it came. */
+            received_at: string;
+            /** @description Where it came from. */
+            remote_addr: string | null;
+            /** @description Which delivery a person has had played again. */
+            replay_of: string | null;
+            /** @description The run that it has started, or is about to. */
+            run_id: string | null;
+            /** @description The moment of a schedule that it stands for. */
+            slot: string | null;
+            /** @description `received`, `started`, `filtered`, `duplicate`, `refused`, `held`, `queued`, `skipped` or `failed`. */
+            status: string;
+            /** @description What it came to: `trg_…` */
+            trigger_id: string;
+            /**
+             * Format: int32
+             * @description The version that its run executes.
+             */
+            version: number | null;
+        };
+        /** @description A slot to come. */
+        Fire: {
+            /**
+             * @description `gap`: the clock skips the time that was asked for, and it fires at the change; `overlap`: the clock shows this time twice;
+             *     `offset_changes`: the clock was changed since the slot before.
+             */
+            dst: string | null;
+            /** @description What the clock on the wall shows then, with its offset. */
+            local: string;
+            /** @description The instant, in UTC. */
+            slot: string;
+        };
+        /** @description When a schedule fires. */
+        Fires: {
+            /** @description The next slots, the nearest first. */
+            items: components["schemas"]["Fire"][];
+            /** @description What becomes of missed slots, of overlaps, and of clock changes, in words. */
+            policy: string;
+            /** @description The expression in words. */
+            words: string;
+        };
         /** @description One thing that keeps a graph from being run. */
         GraphProblem: {
             /** @description A stable word, for example `cycle`. */
@@ -1951,6 +3123,20 @@ export interface components {
         /** @description How the process is. */
         Health: {
             /** @description Always `ok`. */
+            status: string;
+        };
+        /**
+         * @description What becomes of what was held back.
+         * @enum {string}
+         */
+        Held: "start" | "drop";
+        /** @description What came last. */
+        LastDelivery: {
+            /** @description `dlv_…` */
+            id: string;
+            /** @description When it came. */
+            received_at: string;
+            /** @description What became of it. */
             status: string;
         };
         /** @description The newest run of a workflow. */
@@ -1989,6 +3175,55 @@ export interface components {
                 title: string;
                 /** @description What the run executes. */
                 workflow_id: string;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description A part of a list. */
+        List_DeliverySummary: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description How many bytes came.
+                 */
+                body_size: number;
+                /** @description When it was decided what becomes of it. */
+                decided_at: string | null;
+                /** @description What its sender calls it. */
+                delivery_id: string | null;
+                /**
+                 * Format: int32
+                 * @description How many triggers and calls led to it.
+                 */
+                depth: number;
+                /** @description Which delivery it repeats. */
+                duplicate_of: string | null;
+                /** @description `dlv_…` */
+                id: string;
+                /** @description Whether it came to the address for tests. */
+                is_test: boolean;
+                /** @description Why. */
+                reason: string | null;
+                /** @description When it came. */
+                received_at: string;
+                /** @description Where it came from. */
+                remote_addr: string | null;
+                /** @description Which delivery a person has had played again. */
+                replay_of: string | null;
+                /** @description The run that it has started, or is about to. */
+                run_id: string | null;
+                /** @description The moment of a schedule that it stands for. */
+                slot: string | null;
+                /** @description `received`, `started`, `filtered`, `duplicate`, `refused`, `held`, `queued`, `skipped` or `failed`. */
+                status: string;
+                /** @description What it came to: `trg_…` */
+                trigger_id: string;
+                /**
+                 * Format: int32
+                 * @description The version that its run executes.
+                 */
+                version: number | null;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
             next_cursor: string | null;
@@ -2095,7 +3330,7 @@ export interface components {
                 started_at: string | null;
                 /** @description `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`. */
                 status: string;
-                /** @description What began it: `manual`, `api`, `webhook`, `schedule`, `step` or `failure`. */
+                /** @description What began it: `manual`, `api`, `webhook`, `github`, `schedule`, `step` or `failure`. */
                 trigger: string;
                 /**
                  * Format: int32
@@ -2106,6 +3341,24 @@ export interface components {
                 workflow_id: string;
                 /** @description The workflow's name. */
                 workflow_name: string;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description A part of a list. */
+        List_Secret: {
+            /** @description The items. */
+            items: {
+                /** @description When it was saved first. */
+                created_at: string;
+                /** @description The hosts that its value may be sent to, like `api.example.org` or `*.example.org`; any when empty. */
+                hosts: string[];
+                /** @description What workflows call it: `{{ secrets.NAME }}`. */
+                name: string;
+                /** @description When it was changed last. */
+                updated_at: string;
+                /** @description The workflows whose newest version names it, by their names; archived ones are left out. */
+                used_by: components["schemas"]["UsedBy"][];
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
             next_cursor: string | null;
@@ -2152,6 +3405,44 @@ export interface components {
                 status: string;
                 /** @description When it is woken, or when the next attempt begins. */
                 wake_at: string | null;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description A part of a list. */
+        List_Trigger: {
+            /** @description The items. */
+            items: {
+                /** @description `trg_…` */
+                id: string;
+                /** @description `webhook`, `github` or `schedule`. */
+                kind: string;
+                last_delivery: components["schemas"]["LastDelivery"] | null;
+                /** @description Whether a schedule should have fired by now. */
+                late: boolean;
+                /** @description When a schedule fires next. */
+                next_fire_at: string | null;
+                /** @description Its node. */
+                node_id: string;
+                /** @description What its author asks for. */
+                params: Record<string, unknown>;
+                /** @description Since when what comes is held back. */
+                paused_at: string | null;
+                /** @description `draft`, `active` or `stopped`. */
+                status: string;
+                /** @description The address of the version that was saved last. */
+                test_url: string | null;
+                /** @description Its address; null for a schedule, and for those who may only look: whoever knows it may call. */
+                url: string | null;
+                /**
+                 * Format: int32
+                 * @description The version that its runs execute.
+                 */
+                version: number;
+                /** @description What it begins runs of: `wf_…` */
+                workflow_id: string;
+                /** @description The workflow's name. */
+                workflow_name: string;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
             next_cursor: string | null;
@@ -2296,6 +3587,16 @@ export interface components {
             /** @description The name by which documents refer to it, for example `http.request`. */
             type: string;
         };
+        /** @description A schedule to be looked at: the parameters of `trigger.schedule`. */
+        Preview: Record<string, unknown> & {
+            /**
+             * Format: int64
+             * @description How many fires are wanted, 1 to 100; 10 without it.
+             */
+            count?: number | null;
+            /** @description The cron expression. */
+            cron: string;
+        };
         /** @description What went wrong, as RFC 9457 has it. */
         Problem: {
             /** @description A stable word for programs. */
@@ -2344,6 +3645,13 @@ export interface components {
              * @description Its number.
              */
             version: number;
+        };
+        /** @description A range of time. */
+        Range: {
+            /** @description Its beginning, RFC 3339. */
+            from: string;
+            /** @description Its end, RFC 3339; not in the future. */
+            to: string;
         };
         /** @description The reason by its kind. `none` is a fault of FlowForge: nothing moves the run. */
         ReasonFields: {
@@ -2457,8 +3765,23 @@ export interface components {
             /** @description Whether it acts on the world, has done so before, and may do so again. */
             repeats_effect: boolean;
         };
+        /** @description A trigger that goes on. */
+        ResumedTrigger: components["schemas"]["Trigger"] & {
+            /**
+             * Format: int64
+             * @description How many deliveries were held back.
+             */
+            held: number;
+        };
+        /** @description What becomes of what was held back. */
+        ResumeTrigger: {
+            /** @description `start` begins its runs, `drop` leaves it out. */
+            held?: components["schemas"]["Held"];
+        };
         /** @description A run. */
         Run: components["schemas"]["RunSummary"] & {
+            /** @description What came to a trigger and began it: `dlv_…` */
+            delivery_id: string | null;
             /** @description What it was given. */
             input: unknown;
             /** @description What it put out; null until it has completed. */
@@ -2527,7 +3850,7 @@ export interface components {
             started_at: string | null;
             /** @description `pending`, `running`, `waiting`, `completed`, `failed` or `cancelled`. */
             status: string;
-            /** @description What began it: `manual`, `api`, `webhook`, `schedule`, `step` or `failure`. */
+            /** @description What began it: `manual`, `api`, `webhook`, `github`, `schedule`, `step` or `failure`. */
             trigger: string;
             /**
              * Format: int32
@@ -2538,6 +3861,38 @@ export interface components {
             workflow_id: string;
             /** @description The workflow's name. */
             workflow_name: string;
+        };
+        /** @description A secret to be saved. */
+        SaveSecret: {
+            /** @description The hosts that it may be sent to; any when empty. */
+            hosts?: string[];
+            /** @description A letter or `_`, then letters, digits and `_`; 64 characters at most. */
+            name: string;
+            /**
+             * Format: password
+             * @description The value, 8 characters to 64 KiB.
+             */
+            value: string;
+        };
+        /** @description A secret, without its value. */
+        Secret: {
+            /** @description When it was saved first. */
+            created_at: string;
+            /** @description The hosts that its value may be sent to, like `api.example.org` or `*.example.org`; any when empty. */
+            hosts: string[];
+            /** @description What workflows call it: `{{ secrets.NAME }}`. */
+            name: string;
+            /** @description When it was changed last. */
+            updated_at: string;
+            /** @description The workflows whose newest version names it, by their names; archived ones are left out. */
+            used_by: components["schemas"]["UsedBy"][];
+        };
+        /** @description What has become of a secret that was deleted. */
+        SecretDeleted: {
+            /** @description The workflows whose newest or published version still names it. */
+            used_by: components["schemas"]["UsedBy"][];
+            /** @description What will fail now; null when nothing does. */
+            warning: string | null;
         };
         /** @description The first owner. */
         Setup: {
@@ -2614,6 +3969,20 @@ export interface components {
             /** @description Whether the same call may succeed later. */
             retryable: boolean;
         };
+        /** @description What became of a delivery. */
+        TakenDelivery: {
+            /** @description `dlv_…`: the first one when the same came before. */
+            delivery_id: string;
+            /** @description The run that it starts, if it does. */
+            run_id: string | null;
+            /** @description `received`, `started`, `filtered`, `held`, … */
+            status: string;
+        };
+        /** @description What became of an event. */
+        TakenEvents: {
+            /** @description One for each trigger whose secret has signed it. */
+            deliveries: components["schemas"]["TakenDelivery"][];
+        };
         /** @description An access token. The refresh token comes as an HttpOnly cookie. */
         TokenAnswer: {
             /** @description To be sent as `Authorization: Bearer …`. */
@@ -2625,6 +3994,46 @@ export interface components {
             expires_in: number;
             /** @description Always `Bearer`. */
             token_type: string;
+        };
+        /** @description A trigger. */
+        Trigger: {
+            /** @description `trg_…` */
+            id: string;
+            /** @description `webhook`, `github` or `schedule`. */
+            kind: string;
+            last_delivery: components["schemas"]["LastDelivery"] | null;
+            /** @description Whether a schedule should have fired by now. */
+            late: boolean;
+            /** @description When a schedule fires next. */
+            next_fire_at: string | null;
+            /** @description Its node. */
+            node_id: string;
+            /** @description What its author asks for. */
+            params: Record<string, unknown>;
+            /** @description Since when what comes is held back. */
+            paused_at: string | null;
+            /** @description `draft`, `active` or `stopped`. */
+            status: string;
+            /** @description The address of the version that was saved last. */
+            test_url: string | null;
+            /** @description Its address; null for a schedule, and for those who may only look: whoever knows it may call. */
+            url: string | null;
+            /**
+             * Format: int32
+             * @description The version that its runs execute.
+             */
+            version: number;
+            /** @description What it begins runs of: `wf_…` */
+            workflow_id: string;
+            /** @description The workflow's name. */
+            workflow_name: string;
+        };
+        /** @description A workflow that names a secret. */
+        UsedBy: {
+            /** @description The workflow. */
+            id: string;
+            /** @description Its name. */
+            name: string;
         };
         /** @description A graph to be checked. */
         Validate: {
