@@ -4,7 +4,7 @@ SETUP := tests/setup
 BIN   := target/release/flowforge
 
 .DEFAULT_GOAL := help
-.PHONY: help run build dev test fmt lint bench chaos
+.PHONY: help run build dev test fmt lint bench chaos hooks
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -42,3 +42,9 @@ bench: build ## measure runs per second beside the raw databases (REPORT=path of
 chaos: build ## kill, pause and cut everything while it works, then check that nothing is lost (SEED=… ROUNDS=… ARGS="--help")
 	@$(SETUP)/system.sh
 	@$(SETUP)/chaos.sh $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+hooks: build ## send 10,000 deliveries while servers and workers are killed (DELIVERIES=… REPORT=path of the report)
+	@$(SETUP)/system.sh
+	@FLOWFORGE_BIN=$(CURDIR)/$(BIN) FLOWFORGE_HOOKS=$(or $(DELIVERIES),10000) \
+	FLOWFORGE_HOOKS_REPORT=$(abspath $(or $(REPORT),tests/hooks-report.md)) \
+	cargo test --quiet --package flowforge-tests --test it hooks::storm -- --nocapture
