@@ -78,6 +78,7 @@ pub(crate) struct Params {
     pagination: Option<Pagination>,
     /// How the answer is read; by its type when absent.
     #[serde(default, deserialize_with = "optional")]
+    #[schemars(title = "Read the answer as")]
     response_as: Option<Form>,
     /// The largest answer that is accepted, in bytes after decompression, all pages together; 10485760 when absent.
     #[serde(default, deserialize_with = "optional")]
@@ -85,7 +86,7 @@ pub(crate) struct Params {
     max_bytes: Option<usize>,
     /// Statuses that are no failure, such as `200`, `2xx` or `200-299`; everything below 400 when absent.
     #[serde(default, deserialize_with = "or_default")]
-    #[schemars(extend("x-widget" = "tags"))]
+    #[schemars(title = "OK statuses", extend("x-widget" = "tags"))]
     ok_statuses: Vec<StatusPattern>,
     /// Statuses after which the step's retries make another attempt, no sooner than `Retry-After` asks for (one hour at most);
     /// 408, 425, 429 and 5xx when absent. One that is named here is a failure unless `ok_statuses` names it too.
@@ -94,6 +95,7 @@ pub(crate) struct Params {
     retry_statuses: Vec<StatusPattern>,
     /// Whether redirects are followed; yes when absent. An answer that redirects is the answer otherwise.
     #[serde(default, deserialize_with = "optional")]
+    #[schemars(extend("default" = true))]
     follow_redirects: Option<bool>,
     /// How many redirects are followed; 10 when absent.
     #[serde(default, deserialize_with = "optional")]
