@@ -46,5 +46,5 @@ chaos: build ## kill, pause and cut everything while it works, then check that n
 hooks: build ## send 10,000 deliveries while servers and workers are killed (DELIVERIES=… REPORT=path of the report)
 	@$(SETUP)/system.sh
 	@FLOWFORGE_BIN=$(CURDIR)/$(BIN) FLOWFORGE_HOOKS=$(or $(DELIVERIES),10000) \
-	FLOWFORGE_HOOKS_REPORT=$(abspath $(or $(REPORT),tests/hooks-report.md)) \
+	FLOWFORGE_HOOKS_REPORT=$(abspath $(or $(REPORT),tests/triggers/DELIVERIES.md)) \
 	cargo test --quiet --package flowforge-tests --test it hooks::storm -- --nocapture
