@@ -120,6 +120,7 @@ pub(crate) async fn open_engine(
     let services = services(data, work)?;
     let config = EngineConfig {
         lease: work.lease(),
+        sweep: work.sweep(),
         grace: GRACE,
         lane_slots: work.lane_slots.into(),
         max_runs: work.max_runs as usize,

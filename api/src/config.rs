@@ -35,10 +35,10 @@ pub(crate) struct Data {
 pub(crate) struct MasterKeySource {
     /// The key that secrets are encrypted with, 32 bytes in base64, as `openssl rand -base64 32` makes it. Processes that share a
     /// database must share it, and it must be kept as safe as the database's backups, apart from them.
-    #[arg(long = "master-key", env = "FLOWFORGE_MASTER_KEY", hide_env_values = true, hide = true)]
+    #[arg(id = "master_key", long = "master-key", env = "FLOWFORGE_MASTER_KEY", hide_env_values = true, hide = true)]
     pub text: Option<String>,
     /// A file with that key; `master.key` in the data folder by default. A server on SQLite makes it at its first start.
-    #[arg(long = "master-key-file", env = "FLOWFORGE_MASTER_KEY_FILE")]
+    #[arg(id = "master_key_file", long = "master-key-file", value_name = "FILE", env = "FLOWFORGE_MASTER_KEY_FILE")]
     pub file: Option<PathBuf>,
 }
 
@@ -91,6 +91,10 @@ pub(crate) struct Work {
     /// How long a worker may be silent before its runs are taken over, in milliseconds.
     #[arg(long, env = "FLOWFORGE_LEASE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(500..))]
     pub lease_ms: u64,
+    /// How often a process looks for what was lost, has waited long enough or was left behind by a dead one, in milliseconds. With
+    /// `--queue none` everything is found by looking, so this is about how long each run and each heavy step waits.
+    #[arg(long, env = "FLOWFORGE_SWEEP_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    pub sweep_ms: u64,
     /// How many heavy steps (git, commands, agents) run at once in this process.
     #[arg(long, env = "FLOWFORGE_LANE_SLOTS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub lane_slots: u16,
@@ -109,6 +113,11 @@ impl Work {
     /// How long a worker may be silent.
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_millis(self.lease_ms)
+    }
+
+    /// How often a process looks for what there is to do.
+    pub(crate) fn sweep(&self) -> Duration {
+        Duration::from_millis(self.sweep_ms)
     }
 }
 
@@ -302,6 +311,18 @@ mod tests {
         assert_eq!(queue(&["--queue", "none"]).config(&file), Ok(QueueConfig::None));
         assert!(queue(&["--queue", "redis"]).config(&server).is_err());
         assert!(queue(&["--redis-url", "http://r"]).config(&server).is_err());
+    }
+
+    #[test]
+    fn a_process_looks_often_and_not_all_the_time() {
+        let sweep = |arguments: &[&str]| {
+            Program::try_parse_from([&["flowforge"], arguments].concat()).map(|program| program.serve.work.sweep())
+        };
+        assert_eq!(sweep(&[]).ok(), Some(Duration::from_secs(2)));
+        assert_eq!(sweep(&["--sweep-ms", "50"]).ok(), Some(Duration::from_millis(50)));
+        for refused in ["0", "49", "60001", "soon"] {
+            assert!(sweep(&["--sweep-ms", refused]).is_err(), "{refused}");
+        }
     }
 
     #[test]

@@ -127,6 +127,19 @@ pub(crate) enum Heard {
     Lost,
 }
 
+impl QueueConfig {
+    /// The version of the Redis that processes tell each other over; nothing when they use none.
+    ///
+    /// # Errors
+    /// `Storage` when it does not answer within a few seconds, or cannot do what is needed.
+    pub async fn check(&self) -> Result<Option<String>> {
+        match self {
+            Self::Redis(url) => redis::check(url).await.map(Some).map_err(|fault| Error::Storage(fault.to_string())),
+            Self::Memory | Self::None => Ok(None),
+        }
+    }
+}
+
 /// Takes hints to workers.
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {

@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use crate::{
     app,
-    config::{Data, Work},
+    config::{Data, Queue, Work},
     failure::Failure,
 };
 
@@ -30,6 +30,8 @@ pub(super) struct Doctor {
     runs: u64,
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    queue: Queue,
     #[command(flatten)]
     work: Work,
 }
@@ -61,6 +63,7 @@ pub(super) async fn doctor(ask: Doctor) -> Result<ExitCode, Failure> {
     let mut findings = vec![git().await, sandbox(&ask).await?, folder(&ask.data.data_dir)];
     findings.extend(database(&ask).await);
     findings.push(blobs(&ask.data).await);
+    findings.extend(redis(&ask).await);
     let missing = findings.iter().any(|finding| matches!(finding.level, Level::Missing | Level::Broken));
     if ask.json {
         println!("{}", serde_json::to_string(&findings).map_err(Failure::during("the findings cannot be printed"))?);
@@ -159,6 +162,19 @@ async fn blobs(data: &Data) -> Finding {
     match checked.await {
         Ok(()) => Finding::new("large values", Level::Good, format!("{place} can be written and read")),
         Err(fault) => Finding::new("large values", Level::Missing, format!("{place} cannot be used: {fault}")),
+    }
+}
+
+/// Nothing when none is to be used.
+async fn redis(ask: &Doctor) -> Option<Finding> {
+    let missing = |text: String| Some(Finding::new("redis", Level::Missing, text));
+    let queue = match ask.data.location().and_then(|location| ask.queue.config(&location)) {
+        Ok(queue) => queue,
+        Err(text) => return missing(text),
+    };
+    match queue.check().await {
+        Ok(version) => version.map(|version| Finding::new("redis", Level::Good, format!("Redis {version} answers"))),
+        Err(fault) => missing(format!("it cannot be used, and everything takes seconds longer without it: {fault}")),
     }
 }
 

@@ -6,6 +6,7 @@
 //! connection and builds it anew; fetchers wait for it, and whoever offers a hint never does.
 
 mod bell;
+mod check;
 mod fetch;
 mod layout;
 mod link;
@@ -22,8 +23,8 @@ use std::{
 use redis::{Client, RedisError, aio::MultiplexedConnection};
 use tokio::sync::{Notify, mpsc, watch};
 
-pub(super) use self::fetch::Fetcher;
 pub(crate) use self::link::Link;
+pub(super) use self::{check::check, fetch::Fetcher};
 use super::{Bell, Hint, Lane, Priority, memory};
 use crate::clock;
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long an answer may take. A Redis that is slower is as good as none.
-const ANSWER: Duration = Duration::from_secs(5);
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// The wait before the first new connection; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// The longest such wait.
