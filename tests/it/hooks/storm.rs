@@ -169,10 +169,14 @@ fn report(count: usize, copies: usize, answered: usize, sent: Duration, whole: D
         writeln!(text, "| {what} | {many} |").expect("memory");
     }
     let rate = answered as f64 / sent.as_secs_f64();
+    let binary = flowforge_tests::binary();
+    let profile = binary.parent().and_then(|folder| folder.file_name()).unwrap_or_default().to_string_lossy();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
     writeln!(
         text,
         "\nThe last three are checked against the rows; the program ends before it writes this when one is not 0. All were sent \
-         within {:.0} s ({rate:.0} answers/s, over a PostgreSQL on the same machine); everything had ended after {:.0} s.",
+         within {:.0} s ({rate:.0} answers/s, a PostgreSQL and the senders on the same machine of {cores} cores, {profile} build); everything had \
+         ended after {:.0} s. `make hooks` plays it again.",
         sent.as_secs_f64(),
         whole.as_secs_f64(),
     )
