@@ -43,7 +43,7 @@ async fn a_length_that_is_too_much_is_refused_before_it_comes() {
 #[tokio::test]
 async fn what_is_not_there_is_a_problem_too() {
     let forge = Forge::start().await;
-    for path in ["/api", "/api/v1", "/api/v1/nope", "/api/v2/workflows", "/hooks/x", "/health/x", "/assets/gone.js"] {
+    for path in ["/api", "/api/v1", "/api/v1/nope", "/api/v2/workflows", "/hooks", "/hooks/x/y", "/health/x", "/assets/gone.js"] {
         forge.get(path).await.problem(404, "not_found");
     }
     for id in ["1", "null", "*", "~", "%00", "wf_0", "run_0190a1b2c3d47e8f9a0b1c2d3e4f5a6b", &"x".repeat(10_000)] {
