@@ -21,19 +21,19 @@ pub(super) struct Pattern {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// As they are.
+    Exact,
+    /// Without regard to case: the host of a URL is written in small letters.
     Plain,
     /// `-` and `_` are other ways to write `+` and `/`.
     Base64,
-    /// Without regard to case.
-    Hex,
 }
 
 impl Form {
     pub(super) fn is_same(self, pattern: char, text: char) -> bool {
         match self {
-            Self::Plain => pattern == text,
+            Self::Exact => pattern == text,
+            Self::Plain => pattern == text || pattern.eq_ignore_ascii_case(&text),
             Self::Base64 => pattern == text || matches!((pattern, text), ('+', '-') | ('/', '_')),
-            Self::Hex => pattern == text.to_ascii_lowercase(),
         }
     }
 }
@@ -51,7 +51,8 @@ impl Pattern {
         let other = first.and_then(|first| match (self.form, first) {
             (Form::Base64, '+') => Some('-'),
             (Form::Base64, '/') => Some('_'),
-            (Form::Hex, first) if first.is_ascii_lowercase() => Some(first.to_ascii_uppercase()),
+            (Form::Plain, first) if first.is_ascii_lowercase() => Some(first.to_ascii_uppercase()),
+            (Form::Plain, first) if first.is_ascii_uppercase() => Some(first.to_ascii_lowercase()),
             _ => None,
         });
         first.into_iter().chain(other)
@@ -62,7 +63,7 @@ impl Pattern {
 /// at each of the three places where it can stand in a longer text.
 pub(super) fn patterns(value: &str) -> Vec<Pattern> {
     if value.chars().count() < SHORTEST_ENCODED {
-        return vec![Pattern::new(value, Form::Plain, false)];
+        return vec![Pattern::new(value, Form::Exact, false)];
     }
     let mut patterns = vec![Pattern::new(value, Form::Plain, true)];
     if value.contains('\n') {
@@ -70,7 +71,7 @@ pub(super) fn patterns(value: &str) -> Vec<Pattern> {
         patterns.extend(lines.map(|line| Pattern::new(line, Form::Plain, true)));
     }
     let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-    patterns.push(Pattern::new(&hex, Form::Hex, true));
+    patterns.push(Pattern::new(&hex, Form::Plain, true));
     patterns.extend((0..3).map(|shift| Pattern::new(&base64_core(value, shift), Form::Base64, true)));
     patterns
 }

@@ -2,6 +2,9 @@
 
 use super::pattern::Pattern;
 
+/// How often a percent sign may have been encoded.
+const DEEPEST: usize = 4;
+
 /// Whether a pattern stands at a place; the more of it the better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Match {
@@ -19,17 +22,18 @@ pub(super) enum Match {
     },
 }
 
-/// Compares a text from a place on with the characters of a pattern from `start` on.
-pub(super) fn matched(text: &str, mut at: usize, pattern: &Pattern, start: usize) -> Match {
-    let chars = &pattern.chars[start..];
-    let mut done = 0;
+/// Compares a text from a place on with the characters of a pattern from `done` on.
+pub(super) fn matched(text: &str, mut at: usize, pattern: &Pattern, mut done: usize) -> Match {
+    let (chars, from) = (&pattern.chars, done);
+    let cut = |done: usize| Match::Cut { is_enough: done - from >= pattern.enough };
+    let mut best = Match::None;
     while done < chars.len() {
         let wanted = chars[done];
-        if done > 0 && !matches!(wanted, '\r' | '\n') {
+        if done > from && !matches!(wanted, '\r' | '\n') {
             at += text[at..].len() - text[at..].trim_start_matches(['\r', '\n']).len();
         }
         if at == text.len() {
-            return Match::Cut { is_enough: done >= pattern.enough };
+            return best.max(cut(done));
         }
         if wanted == '\\' {
             // However often they were escaped, there are more of them and not fewer.
@@ -39,13 +43,24 @@ pub(super) fn matched(text: &str, mut at: usize, pattern: &Pattern, start: usize
                 continue;
             }
         }
-        match readings(text, at).find(|(read, _)| pattern.form.is_same(wanted, *read)) {
-            Some((_, end)) => (done, at) = (done + 1, end),
-            None if is_cut(text, at) => return Match::Cut { is_enough: done >= pattern.enough },
-            None => return Match::None,
+        done += 1;
+        let mut fitting = readings(text, at).filter(|(read, _)| pattern.form.is_same(wanted, *read));
+        let Some((_, end)) = fitting.next() else { return if is_cut(text, at) { best.max(cut(done - 1)) } else { best } };
+        // Only `%25` can be read in several ways, and only one of them leads far.
+        for (_, end) in fitting {
+            best = best.max(rest(text, end, pattern, (from, done)));
         }
+        at = end;
     }
-    Match::Whole { end: at }
+    best.max(Match::Whole { end: at })
+}
+
+/// The same in the middle of a match that began with the character `from`.
+fn rest(text: &str, at: usize, pattern: &Pattern, (from, done): (usize, usize)) -> Match {
+    match matched(text, at, pattern, done) {
+        Match::Cut { .. } => Match::Cut { is_enough: done - from >= pattern.enough },
+        other => other,
+    }
 }
 
 fn run(chars: &[char]) -> usize {
@@ -58,10 +73,17 @@ pub(super) fn readings(text: &str, at: usize) -> impl Iterator<Item = (char, usi
     let plain = rest.chars().next().map(|c| (c, at + c.len_utf8()));
     let space = rest.starts_with('+').then_some((' ', at + 1));
     let line = rest.starts_with("\r\n").then_some(('\n', at + 2));
-    let percent = if rest.starts_with('%') { percent_encoded(rest) } else { None };
+    let percent = |again: bool| if rest.starts_with('%') { percent_encoded(rest, again) } else { None };
+    // A percent sign that was encoded, and that again.
+    let signs = rest.strip_prefix('%').map_or(0, |rest| (rest.len() - rest.trim_start_matches("25").len()) / 2);
+    let signs = (1..=signs.min(DEEPEST)).map(move |times| ('%', at + 1 + 2 * times));
     let escape = if rest.starts_with('\\') { escaped(rest) } else { None };
-    let further = [percent, escape].into_iter().flatten().map(move |(c, length)| (c, at + length));
-    plain.into_iter().chain(space).chain(line).chain(further)
+    let once = percent(false);
+    let further = [once, percent(true).filter(|again| Some(*again) != once), escape]
+        .into_iter()
+        .flatten()
+        .map(move |(c, length)| (c, at + length));
+    plain.into_iter().chain(space).chain(line).chain(further).chain(signs)
 }
 
 /// Whether a text ends within what one character is written as.
@@ -77,11 +99,11 @@ pub(super) fn is_cut(text: &str, at: usize) -> bool {
 }
 
 /// A character in percent-encoding, encoded again or not, and its length.
-fn percent_encoded(text: &str) -> Option<(char, usize)> {
+fn percent_encoded(text: &str, again: bool) -> Option<(char, usize)> {
     let mut bytes = [0; 4];
     let mut at = 0;
     for count in 0..4 {
-        let (byte, length) = percent_byte(&text[at..])?;
+        let (byte, length) = percent_byte(&text[at..], again)?;
         bytes[count] = byte;
         at += length;
         if let Ok(text) = std::str::from_utf8(&bytes[..=count]) {
@@ -91,12 +113,10 @@ fn percent_encoded(text: &str) -> Option<(char, usize)> {
     None
 }
 
-fn percent_byte(text: &str) -> Option<(u8, usize)> {
+fn percent_byte(text: &str, again: bool) -> Option<(u8, usize)> {
     let rest = text.strip_prefix('%')?;
     let inner = rest.trim_start_matches("25");
-    // `%25` by itself is a percent sign; before two more digits it is one that was encoded again.
-    let again = hex(inner).filter(|_| inner.len() < rest.len());
-    let (byte, rest) = again.or_else(|| hex(rest))?;
+    let (byte, rest) = hex(if again { inner } else { rest })?;
     Some((byte, text.len() - rest.len()))
 }
 

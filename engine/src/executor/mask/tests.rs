@@ -52,6 +52,14 @@ fn encodings_of_texts_are_masked() {
         check(&percent(keep).replace('%', "%25"));
     }
     check(&percent("paswrd100").replace("%20", "+"));
+    assert_eq!(mask(&["50%25of%2Bit"]).text("<50%25of%2Bit>, <50%2525of%252Bit>".to_owned(), Edges::Whole), "<***>, <***>");
+    let mask = mask(&["100%ab%25"]);
+    for written in ["100%ab%25", "100%25ab%2525", "100%2525ab%252525", "100%ab%2525"] {
+        assert_eq!(mask.text(format!("<{written}>"), Edges::Whole), "<***>", "{written}");
+    }
+    // In a URL's host, and in the name of a variable.
+    check(&SECRET.to_ascii_lowercase());
+    check(&SECRET.to_ascii_uppercase());
     // A shell's way.
     check("pa\\\"ss\\\\wörd/+\\ \\&100%");
 }
