@@ -49,7 +49,8 @@ fn the_first_of_a_key_wins_and_the_others_are_told_which() {
 fn signed_bytes_stand_in_the_way_under_any_name() {
     on_every_database(async |forge| {
         let trigger = a_trigger();
-        let signed = |key: &str, hash: &str| DeliveryRecord { signed_hash: Some(hash.to_owned()), ..delivery(&forge, trigger, key) };
+        let signed =
+            |key: &str, hash: &str| DeliveryRecord { signed_hash: Some(hash.to_owned()), ..delivery(&forge, trigger, key) };
         let first = signed("a", "x");
         assert!(forge.store.insert_delivery(&first).await.unwrap().is_none());
         assert_eq!(forge.store.insert_delivery(&signed("b", "x")).await.unwrap().unwrap().id, first.id);
@@ -65,7 +66,8 @@ fn a_delivery_is_decided_once() {
         forge.store.insert_delivery(&new).await.unwrap();
         let from = [DeliveryStatus::Received];
         let decide = |to| forge.store.decide_delivery(new.id, &from, to, Some("so"), Timestamp(2_000));
-        let decided = join_all([decide(DeliveryStatus::Filtered), decide(DeliveryStatus::Failed), decide(DeliveryStatus::Filtered)]);
+        let decided =
+            join_all([decide(DeliveryStatus::Filtered), decide(DeliveryStatus::Failed), decide(DeliveryStatus::Filtered)]);
         assert_eq!(decided.await.into_iter().filter(|decided| *decided.as_ref().unwrap()).count(), 1);
         assert_eq!(forge.store.delivery_of_run(new.run.unwrap()).await.unwrap(), Some(new.id));
         assert_eq!(forge.store.delivery_of_run(RunId::new(clock::new_uuid())).await.unwrap(), None);
