@@ -125,6 +125,13 @@ impl Case {
         Self::delivered(world, "github", json!({"secret": "GIT_PASSWORD", "events": ["push"]}))
     }
 
+    pub(super) fn trigger_schedule(_: &World) -> Self {
+        let yearly = ("tick", "trigger.schedule", json!({"cron": "@yearly", "timezone": "Europe/Berlin"}));
+        let keep = ("keep", "set", json!({"value": "{{ trigger.scheduled_at }}"}));
+        let case = Self::of(&["trigger.schedule"], chain(&[yearly, keep, ("wait", "delay", json!({"seconds": 0.1}))]));
+        Self { acts: vec![Act::Deliver("schedule"), Act::End(1)], marks: &[], ..case }.passing(&["begun"])
+    }
+
     pub(super) fn set(world: &World) -> Self {
         Self::of(&["set"], world.marked("hello.json", "greeting")).with(json!({"name": "Ada"}))
     }

@@ -10,7 +10,7 @@ const RUN: &[&str] = &["status", "output", "error", "response", "trigger", "inpu
 const STEP: &[&str] =
     &["node_id", "item", "attempt", "retry_count", "status", "port", "input", "output", "error", "awaiting", "kept"];
 /// Fields of the ledger's answers that differ each time, and of what carries a step's key.
-const FRESH: &[&str] = &["n", "at_ms", "content-length", "message_id", "ts", "host"];
+const FRESH: &[&str] = &["n", "at_ms", "content-length", "message_id", "ts", "host", "late_s"];
 
 /// A run as it stands, with its steps and the runs that they have started.
 ///

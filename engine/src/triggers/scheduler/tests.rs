@@ -1,3 +1,5 @@
+//! What becomes of slots while earlier runs are under way.
+
 use flowforge_core::{NodeId, WorkflowId, WorkspaceId, trigger::TriggerKind};
 use uuid::Uuid;
 

@@ -1,3 +1,5 @@
+//! Which slots fire, and which are left out.
+
 use super::*;
 use crate::trigger::schedule::Params;
 

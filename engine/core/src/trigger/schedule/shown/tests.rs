@@ -1,3 +1,5 @@
+//! What people see of a schedule.
+
 use super::*;
 use crate::trigger::schedule::Params;
 

@@ -1,3 +1,5 @@
+//! Local times become instants by the rules, checked by hand and minute by minute over a year.
+
 use std::collections::BTreeSet;
 
 use super::*;

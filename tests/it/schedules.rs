@@ -1,0 +1,266 @@
+//! Schedules among several processes that die: every slot is one run.
+//!
+//! `FLOWFORGE_SCHEDULES_SECONDS=300 FLOWFORGE_SCHEDULES_REPORT=tests/triggers/SCHEDULES.md` makes the record.
+
+use std::time::{Duration, Instant};
+
+use flowforge_tests::{Fleet, Forge, Seed, Server, chain, graph};
+use serde_json::{Value, json};
+
+on_each_database!(
+    a_slot_tells_its_run_what_it_stands_for,
+    a_schedule_that_changes_never_fires_what_has_passed,
+    what_was_missed_is_made_up_for_as_the_policy_says,
+    runs_of_a_schedule_take_turns,
+    a_backfill_fires_what_has_not_fired,
+    what_never_comes_is_refused_when_it_is_saved
+);
+
+/// How long anything here may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn ticks(params: Value) -> Value {
+    chain(&[("tick", "trigger.schedule", params), ("keep", "set", json!({"value": "{{ trigger }}"}))])
+}
+
+async fn published(forge: &Forge, name: &str, graph: &Value) -> String {
+    let saved = forge.owner.post("/workflows", json!({"name": name, "graph": graph})).await.expect(201);
+    let id = saved["id"].as_str().expect("an id").to_owned();
+    forge.owner.post(&format!("/workflows/{id}/publish"), json!({"version": 1})).await.expect(200);
+    id
+}
+
+/// The one trigger of a workflow.
+async fn trigger(forge: &Forge, workflow: &str) -> Value {
+    let found = forge.owner.get(&format!("/triggers?workflow_id={workflow}")).await.expect(200);
+    found["items"][0].clone()
+}
+
+async fn deliveries(forge: &Forge, trigger: &Value) -> Vec<Value> {
+    let id = trigger["id"].as_str().expect("an id");
+    let found = forge.owner.get(&format!("/deliveries?trigger_id={id}&limit=200")).await.expect(200);
+    found["items"].as_array().expect("a list").clone()
+}
+
+/// Waits until something is so.
+async fn until<F: Future<Output = bool>>(what: &str, mut is: impl FnMut() -> F) {
+    let limit = Instant::now() + PATIENCE;
+    while !is().await {
+        assert!(Instant::now() < limit, "{what} never happened");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn count(deliveries: &[Value], status: &str) -> usize {
+    deliveries.iter().filter(|delivery| delivery["status"] == status).count()
+}
+
+async fn a_slot_tells_its_run_what_it_stands_for(forge: Forge) {
+    let workflow = published(&forge, "every second", &ticks(json!({"cron": "* * * * * *", "timezone": "Europe/Berlin"}))).await;
+    until("three fires", async || count(&deliveries(&forge, &trigger(&forge, &workflow).await).await, "started") >= 3).await;
+    let trigger = trigger(&forge, &workflow).await;
+    let fired = deliveries(&forge, &trigger).await;
+    let started = fired.iter().find(|delivery| delivery["status"] == "started").expect("one");
+    let run = forge.owner.get(&format!("/runs/{}", started["run_id"].as_str().expect("a run"))).await.expect(200);
+    assert_eq!((&run["trigger"], &run["input"]["slot"]), (&json!("schedule"), &started["slot"]), "{run:#}");
+    assert_eq!(run["input"]["timezone"], "Europe/Berlin");
+    let fires = forge.owner.get(&format!("/triggers/{}/fires?count=3", trigger["id"].as_str().expect("an id"))).await.expect(200);
+    assert_eq!(fires["items"].as_array().map(Vec::len), Some(3), "{fires:#}");
+    // Archived is silent.
+    forge.owner.delete(&format!("/workflows/{workflow}")).await.expect(204);
+    let before = deliveries(&forge, &trigger).await.len();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(deliveries(&forge, &trigger).await.len(), before);
+}
+
+async fn a_schedule_that_changes_never_fires_what_has_passed(forge: Forge) {
+    // Once a year: nothing fires by itself here.
+    let workflow = published(&forge, "yearly", &ticks(json!({"cron": "0 0 1 1 *", "missed": "all"}))).await;
+    let first = trigger(&forge, &workflow).await;
+    let daily = ticks(json!({"cron": "0 0 * * *", "missed": "all"}));
+    let path = format!("/workflows/{workflow}");
+    forge.owner.post(&format!("{path}/versions"), json!({"graph": daily, "base_version": 1})).await.expect(201);
+    forge.owner.post(&format!("{path}/publish"), json!({"version": 2})).await.expect(200);
+    forge.owner.delete(&path).await.expect(204);
+    forge.owner.patch(&path, json!({"status": "active"})).await.expect(200);
+    until("it is looked at", async || trigger(&forge, &workflow).await["next_fire_at"].is_string()).await;
+    let second = trigger(&forge, &workflow).await;
+    assert_eq!((&first["id"], &second["status"]), (&second["id"], &json!("active")));
+    assert!(deliveries(&forge, &second).await.is_empty());
+}
+
+async fn what_was_missed_is_made_up_for_as_the_policy_says(mut forge: Forge) {
+    let mut workflows = Vec::new();
+    for missed in ["skip", "one", "all"] {
+        let params = json!({"cron": "* * * * *", "missed": missed, "missed_within_s": 3_600});
+        workflows.push(published(&forge, missed, &ticks(params)).await);
+    }
+    for workflow in &workflows {
+        until("it is looked at", async || trigger(&forge, workflow).await["next_fire_at"].is_string()).await;
+    }
+    forge.server.kill().await;
+    // Nobody was there for a little more than ten minutes.
+    forge.execute("UPDATE triggers SET last_slot = last_slot - 620000, next_fire_at = next_fire_at - 620000");
+    forge.server.restart().await;
+    for (workflow, least_fired, most_fired) in [(&workflows[0], 0, 3), (&workflows[1], 1, 4), (&workflows[2], 10, 13)] {
+        until("it has caught up", async || deliveries(&forge, &trigger(&forge, workflow).await).await.len() >= 10).await;
+        let trigger = trigger(&forge, workflow).await;
+        until("all have started", async || count(&deliveries(&forge, &trigger).await, "received") == 0).await;
+        let found = deliveries(&forge, &trigger).await;
+        let fired = count(&found, "started");
+        assert!((least_fired..=most_fired).contains(&fired), "{fired} of {found:#?}");
+        assert_eq!(fired + count(&found, "skipped"), found.len(), "what does not fire is told of");
+    }
+}
+
+async fn runs_of_a_schedule_take_turns(forge: Forge) {
+    let slow = |overlap: &str| {
+        let nodes = [
+            ("tick", "trigger.schedule", json!({"cron": "* * * * * *", "overlap": overlap})),
+            ("work", "delay", json!({"seconds": 2.5})),
+        ];
+        graph(&nodes, "tick -> work")
+    };
+    let mut workflows = Vec::new();
+    for overlap in ["skip", "queue", "cancel_previous"] {
+        workflows.push(published(&forge, overlap, &slow(overlap)).await);
+    }
+    for workflow in &workflows {
+        until("three fires", async || count(&deliveries(&forge, &trigger(&forge, workflow).await).await, "started") >= 3).await;
+        forge.owner.delete(&format!("/workflows/{workflow}")).await.expect(204);
+    }
+    let (skip, queue, cancel) = (&workflows[0], &workflows[1], &workflows[2]);
+    assert!(count(&deliveries(&forge, &trigger(&forge, skip).await).await, "skipped") >= 2);
+    until("the line is empty", async || {
+        let left = deliveries(&forge, &trigger(&forge, queue).await).await;
+        count(&left, "queued") + count(&left, "received") == 0
+    })
+    .await;
+    for (workflow, ended) in [(skip, "completed"), (queue, "completed"), (cancel, "cancelled")] {
+        until("all have ended", async || runs(&forge, workflow).await.iter().all(|run| run["finished_at"].is_string())).await;
+        let mut runs = runs(&forge, workflow).await;
+        runs.sort_by_key(|run| run["created_at"].to_string());
+        assert!(runs.iter().any(|run| run["status"] == ended), "{runs:#?}");
+        for pair in runs.windows(2) {
+            let (end, begin) = (pair[0]["finished_at"].as_str(), pair[1]["created_at"].as_str());
+            assert!(end <= begin, "{} began before {} had ended", pair[1]["id"], pair[0]["id"]);
+        }
+    }
+}
+
+async fn runs(forge: &Forge, workflow: &str) -> Vec<Value> {
+    let found = forge.owner.get(&format!("/runs?workflow_id={workflow}&limit=200")).await.expect(200);
+    found["items"].as_array().expect("a list").clone()
+}
+
+async fn a_backfill_fires_what_has_not_fired(forge: Forge) {
+    let workflow = published(&forge, "hourly", &ticks(json!({"cron": "0 * * * *"}))).await;
+    let trigger = trigger(&forge, &workflow).await;
+    let path = format!("/triggers/{}/backfill", trigger["id"].as_str().expect("an id"));
+    let range = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T12:30:00Z"});
+    let first = forge.owner.post(&path, range.clone()).await.expect(202);
+    assert_eq!(first, json!({"slots": 13, "started": 13, "already": 0}));
+    assert_eq!(forge.owner.post(&path, range).await.expect(202), json!({"slots": 13, "started": 0, "already": 13}));
+    until("all have run", async || {
+        let runs = runs(&forge, &workflow).await;
+        runs.len() == 13 && runs.iter().all(|run| run["status"] == "completed")
+    })
+    .await;
+    for range in [
+        json!({"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}),
+        json!({"from": "2026-01-01T00:00:00Z", "to": "2999-01-01T00:00:00Z"}),
+        json!({"from": "2020-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}),
+        json!({"from": "yesterday", "to": "2026-01-01T00:00:00Z"}),
+    ] {
+        assert_eq!(forge.owner.post(&path, range.clone()).await.status, 400, "{range}");
+    }
+}
+
+async fn what_never_comes_is_refused_when_it_is_saved(forge: Forge) {
+    for (params, field) in [
+        (json!({"cron": "0 0 31 2 *"}), "params.cron"),
+        (json!({"cron": "99 * * * *"}), "params.cron"),
+        (json!({"cron": "0 9 * * *", "timezone": "Mars/Olympus"}), "params.timezone"),
+        (json!({"cron": "0 9 * * *", "jitter_s": 99_999}), "params.jitter_s"),
+    ] {
+        let answer = forge.owner.post("/workflows", json!({"name": "never", "graph": ticks(params.clone())})).await.expect(400);
+        assert_eq!(answer["problems"][0]["field"], field, "{params}: {answer:#}");
+        let answer = forge.owner.post("/schedules/preview", params).await;
+        assert_eq!(answer.status, 400);
+    }
+    let march = json!({"cron": "30 2 * * *", "timezone": "Europe/Berlin", "count": 100});
+    let fires = forge.owner.post("/schedules/preview", march).await.expect(200);
+    assert!(fires["words"].as_str().is_some_and(|words| words.contains("02:30")), "{fires:#}");
+    assert_eq!(fires["items"].as_array().map(Vec::len), Some(100));
+}
+
+/// The processor time that a process has used, in clock ticks.
+fn used(server: &Server) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    after.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
+#[tokio::test]
+async fn slots_of_five_schedulers_that_are_killed_are_one_run_each() {
+    let seconds: u64 = std::env::var("FLOWFORGE_SCHEDULES_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
+    let mut seed = Seed::printed();
+    let mut fleet = Fleet::start(1, 5, &[]).await;
+    for schedule in 0..4 {
+        let workflow = fleet.workflow(&ticks(json!({"cron": "* * * * * *", "missed": "all", "jitter_s": schedule % 2}))).await;
+        fleet.owners[0].post(&format!("/workflows/{workflow}/publish"), json!({"version": 1})).await.expect(200);
+    }
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut kills = 0;
+    while Instant::now() < until {
+        let before: Vec<u64> = fleet.workers.iter().map(used).collect();
+        tokio::time::sleep(Duration::from_millis(1_700 + seed.pick(0..600))).await;
+        let busiest =
+            (0..fleet.workers.len()).max_by_key(|at| used(&fleet.workers[*at]).saturating_sub(before[*at])).expect("five");
+        fleet.workers[busiest].kill().await;
+        fleet.workers[busiest].restart().await;
+        kills += 1;
+    }
+    let last = fleet.number("select (extract(epoch from clock_timestamp()) * 1000)::bigint / 1000 * 1000");
+    let limit = Instant::now() + PATIENCE;
+    while fleet.number(&format!("select count(*) from triggers where last_slot < {last}")) > 0 {
+        assert!(Instant::now() < limit, "slots are not decided any more");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    fleet.postgres.query("update triggers set status = 'stopped', next_fire_at = null");
+    while fleet.number("select count(*) from deliveries where status = 'received'") > 0 {
+        assert!(
+            Instant::now() < limit,
+            "runs are not started: {:?}",
+            fleet.postgres.query("select * from deliveries where status = 'received' limit 3")
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    fleet.all_end_within(PATIENCE).await;
+    check_slots(&fleet);
+    let slots = fleet.number("select count(*) from deliveries");
+    let late = "extract(epoch from percentile_disc(0.99) within group (order by (received_at - slot)) * interval '1 ms') * 1000";
+    let p99 = fleet.postgres.query(&format!("select ({late})::bigint from deliveries"));
+    let line = format!(
+        "{slots} slots of 4 schedules in {seconds} s, 5 schedulers, the busiest killed {kills} times: {slots} runs, 0 doubled, 0 lost; p99 of decided after slot: {} ms",
+        p99[0]
+    );
+    println!("{line}");
+    if let Ok(path) = std::env::var("FLOWFORGE_SCHEDULES_REPORT") {
+        std::fs::write(&path, format!("# Schedules\n\nMade by `FLOWFORGE_SCHEDULES_SECONDS={seconds} FLOWFORGE_SCHEDULES_REPORT={path} cargo test -p flowforge-tests --test it slots_of_five`, PostgreSQL, 2 cores.\n\n{line}\n")).expect("the report");
+    }
+}
+
+/// Each second is one slot of each schedule, each slot one run, each run one slot, and all of them have completed.
+fn check_slots(fleet: &Fleet) {
+    let gaps = "select trigger_id, slot, next from (select trigger_id, slot, lead(slot) over (partition by trigger_id order by slot) as next \
+         from deliveries) s where next <> slot + 1000";
+    assert_eq!(fleet.postgres.query(gaps), Vec::<String>::new(), "slots are missing");
+    assert_eq!(fleet.number("select count(distinct trigger_id) from deliveries"), 4);
+    let odd = "select id, status, reason from deliveries where status <> 'started' limit 5";
+    assert_eq!(fleet.postgres.query(odd), Vec::<String>::new(), "slots that did not fire");
+    let runs = fleet.number("select count(*) from runs where status = 'completed'");
+    assert_eq!(runs, fleet.number("select count(*) from deliveries"), "a run for each slot");
+    assert_eq!(runs, fleet.number("select count(*) from runs r join deliveries d on d.run_id = r.id"), "a slot for each run");
+    assert_eq!(fleet.number("select count(*) from runs"), runs);
+}
