@@ -32,6 +32,7 @@ mod switch;
 mod transform;
 mod trigger_github;
 mod trigger_manual;
+mod trigger_schedule;
 mod trigger_webhook;
 mod wait_signal;
 
@@ -54,6 +55,7 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(trigger_manual::TriggerManual)
         .with(trigger_webhook::TriggerWebhook)
         .with(trigger_github::TriggerGithub)
+        .with(trigger_schedule::TriggerSchedule)
         .with(set::Set)
         .with(transform::Transform::new(services))
         .with(filter::Filter::new(services))

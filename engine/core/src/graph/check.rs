@@ -107,10 +107,9 @@ fn unknown_type(node: &NodeDocument, catalog: &Catalog) -> Problem {
 }
 
 fn of_kind<'n>(node: &'n NodeDocument, kind: &'n Kind) -> impl Iterator<Item = Problem> + 'n {
-    let faults = kind
-        .check(&node.params)
-        .into_iter()
-        .map(|fault| Problem::node(fault.code, &node.id, fault.message).field(format!("params.{}", fault.field).trim_end_matches('.')));
+    let faults = kind.check(&node.params).into_iter().map(|fault| {
+        Problem::node(fault.code, &node.id, fault.message).field(format!("params.{}", fault.field).trim_end_matches('.'))
+    });
     let is_template = |name: &str| !kind.spec.scripts.contains(&name) && kind.spec.body != Some(name);
     let templates = node.params.iter().filter(move |(name, _)| is_template(name));
     faults.chain(templates.filter_map(|(name, value)| template(node, kind, name, value))).chain(drawn(kind, node))
