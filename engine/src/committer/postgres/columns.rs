@@ -1,71 +1,121 @@
-//! Rows turned into columns, as `UNNEST` wants them.
+//! Rows turned into columns, as the statement wants them: one value each for a single row, arrays for several.
 
 use flowforge_core::{NodeId, RunId, RunStatus};
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
+use super::statement::{Column, Form};
 use crate::committer::{Delta, Dispatch, Letter, LogWrite, NewRunRow, StepWrite};
 
 type Bound<'q> = Query<'q, Postgres, PgArguments>;
 
-/// A Rust type and the SQL type of its column.
-trait Column {
+/// What stands in a column of one row.
+trait Cell: Sized {
+    /// The same without its absence.
+    type Value;
+    /// The SQL type of the column.
     const SQL: &'static str;
+    /// Whether it says what a column that is not there says as well.
+    fn is_blank(&self) -> bool;
+    fn value(self) -> Option<Self::Value>;
 }
 
-macro_rules! sql_types {
+macro_rules! cells {
     ($($rust:ty => $sql:literal),*) => {$(
-        impl Column for $rust {
+        impl Cell for $rust {
+            type Value = Self;
             const SQL: &'static str = $sql;
+            fn is_blank(&self) -> bool {
+                false
+            }
+            fn value(self) -> Option<Self> {
+                Some(self)
+            }
         }
     )*};
 }
 
-sql_types! { Uuid => "uuid", String => "text", &'static str => "text", i16 => "smallint", i32 => "int", i64 => "bigint", bool => "bool" }
+cells! { Uuid => "uuid", String => "text", &'static str => "text", i16 => "smallint", i32 => "int", i64 => "bigint" }
 
-impl<T: Column> Column for Option<T> {
-    const SQL: &'static str = T::SQL;
+impl Cell for bool {
+    type Value = Self;
+    const SQL: &'static str = "bool";
+    fn is_blank(&self) -> bool {
+        !self
+    }
+    fn value(self) -> Option<Self> {
+        Some(self)
+    }
 }
 
-/// Declares a struct of columns: how they are read in the statement, and the order in which they are bound.
+impl<T: Cell> Cell for Option<T> {
+    type Value = T;
+    const SQL: &'static str = T::SQL;
+    fn is_blank(&self) -> bool {
+        self.is_none()
+    }
+    fn value(self) -> Option<T> {
+        self
+    }
+}
+
+/// The level of a column, if something stands in it.
+fn level_of<T: Cell>(column: &[T], level: u8) -> u8 {
+    let is_told = level > 0 && column.iter().any(|cell| !cell.is_blank());
+    if is_told { level } else { 0 }
+}
+
+/// Declares a set of rows by its columns, in the order in which they are bound. What stands at a level is there if, in some
+/// row, something stands in a column of this level or a later one.
 macro_rules! columns {
-    ($(#[$doc:meta])* $name:ident { $($column:ident: $type:ty),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($level:literal { $($column:ident: $type:ty),* $(,)? })* }) => {
         $(#[$doc])*
         #[derive(Default)]
-        pub(super) struct $name { $($column: Vec<$type>),* }
+        pub(super) struct $name { $($($column: Vec<$type>,)*)* }
 
         impl $name {
-            /// The set as `d`, with its parameters numbered from `next` on.
-            pub(super) fn unnest(next: &mut usize) -> String {
-                unnest(&[$((stringify!($column), <$type as Column>::SQL)),*], next)
+            /// Its columns, in the order in which they are bound.
+            pub(super) const COLUMNS: &[Column] =
+                &[$($(Column { name: stringify!($column), sql: <$type as Cell>::SQL, level: $level }),*),*];
+
+            /// How many rows there are, and which columns have something in them.
+            pub(super) fn form(&self) -> Form {
+                let rows = [$($(self.$column.len()),*),*];
+                let levels = [$($(level_of(&self.$column, $level)),*),*];
+                Form::of(rows[0], levels.into_iter().max().unwrap_or_default())
             }
 
-            /// Binds every column, in the order of the statement.
-            pub(super) fn bind(self, query: Bound<'_>) -> Bound<'_> {
-                query$(.bind(self.$column))*
+            /// Binds every column that there is in this form.
+            pub(super) fn bind(self, form: Form, query: Bound<'_>) -> Bound<'_> {
+                $($(let query = match form {
+                    _ if !form.has($level) => query,
+                    Form::One(_) => query.bind(self.$column.into_iter().next().and_then(Cell::value)),
+                    _ => query.bind(self.$column),
+                };)*)*
+                query
             }
         }
     };
 }
 
-fn unnest(columns: &[(&str, &str)], next: &mut usize) -> String {
-    let first = *next;
-    *next += columns.len();
-    let arrays: Vec<String> = columns.iter().zip(first..).map(|((_, sql), at)| format!("${at}::{sql}[]")).collect();
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    format!("UNNEST({}) AS d ({})", arrays.join(", "), names.join(", "))
-}
-
 columns! {
     /// Runs to be created.
     NewRuns {
-        id: Uuid, workspace: Uuid, workflow: Uuid, version: i32, status: &'static str, trigger: &'static str,
-        trigger_node: Option<String>, input: String, output: Option<String>, error: Option<String>, epoch: i64, owner: Option<Uuid>,
-        seqs: i64, dedupe_key: Option<String>, dedupe_hash: Option<String>, wake_at: Option<i64>, deadline_at: Option<i64>,
-        started: Option<i64>, cancelled: Option<i64>, finished: Option<i64>, created_at: i64, started_at: Option<i64>,
-        cancelled_at: Option<i64>, finished_at: Option<i64>, priority: i16, parent_run: Option<Uuid>, parent_node: Option<String>,
-        parent_attempt: Option<i32>, parent_index: Option<i32>, body: Option<String>, depth: i32, origin: Option<Uuid>,
-        limit_key: Option<String>, most: Option<i32>, paused_at: Option<i64>, signals: Option<String>, response: Option<String>,
+        0 {
+            id: Uuid, workspace: Uuid, workflow: Uuid, version: i32, status: &'static str, trigger: &'static str,
+            trigger_node: Option<String>, input: String, epoch: i64, owner: Option<Uuid>, seqs: i64, created_at: i64, priority: i16,
+            depth: i32,
+        }
+        1 {
+            output: Option<String>, started: Option<i64>, finished: Option<i64>, started_at: Option<i64>, finished_at: Option<i64>,
+        }
+        2 {
+            error: Option<String>, dedupe_key: Option<String>, dedupe_hash: Option<String>, wake_at: Option<i64>,
+            deadline_at: Option<i64>, cancelled: Option<i64>, cancelled_at: Option<i64>, parent_run: Option<Uuid>,
+            parent_node: Option<String>, parent_attempt: Option<i32>, parent_index: Option<i32>, body: Option<String>,
+            origin: Option<Uuid>, limit_key: Option<String>, most: Option<i32>, paused_at: Option<i64>, signals: Option<String>,
+            response: Option<String>,
+        }
     }
 }
 
@@ -116,10 +166,12 @@ impl NewRuns {
 columns! {
     /// Runs whose owner goes on with them.
     RunUpdates {
-        id: Uuid, epoch: i64, seqs: i64, status: Option<&'static str>, output: Option<String>, error: Option<String>, wake_at: Option<i64>,
-        release: bool, progress: bool, begins: bool, started: Option<i64>, started_at: Option<i64>, cancelled: Option<i64>, cancelled_at: Option<i64>,
-        finished: Option<i64>, finished_at: Option<i64>, pauses: bool, paused_at: Option<i64>, signals: Option<String>,
-        response: Option<String>,
+        0 { id: Uuid, epoch: i64, seqs: i64, wake_at: Option<i64>, progress: bool }
+        1 { status: Option<&'static str>, output: Option<String>, release: bool, finished: Option<i64>, finished_at: Option<i64> }
+        2 {
+            error: Option<String>, begins: bool, started: Option<i64>, started_at: Option<i64>, cancelled: Option<i64>,
+            cancelled_at: Option<i64>, pauses: bool, paused_at: Option<i64>, signals: Option<String>, response: Option<String>,
+        }
     }
 }
 
@@ -151,7 +203,7 @@ impl RunUpdates {
 
 columns! {
     /// Runs that a dispatched step adds log lines to.
-    Extensions { id: Uuid, node: String, attempt: i32, epoch: i64, seqs: i64 }
+    Extensions { 0 { id: Uuid, node: String, attempt: i32, epoch: i64, seqs: i64 } }
 }
 
 impl Extensions {
@@ -167,9 +219,11 @@ impl Extensions {
 columns! {
     /// Attempts that began, paused or ended.
     Steps {
-        run: Uuid, node: String, attempt: i32, status: &'static str, input: Option<String>, output: Option<String>, error: Option<String>,
-        port: Option<String>, started: Option<i64>, waiting: Option<i64>, finished: Option<i64>, started_at: Option<i64>,
-        finished_at: Option<i64>, wake_at: Option<i64>, awaiting: Option<String>,
+        0 {
+            run: Uuid, node: String, attempt: i32, status: &'static str, output: Option<String>, port: Option<String>,
+            started: Option<i64>, finished: Option<i64>, started_at: Option<i64>, finished_at: Option<i64>,
+        }
+        1 { input: Option<String>, error: Option<String>, waiting: Option<i64>, wake_at: Option<i64>, awaiting: Option<String> }
     }
 }
 
@@ -195,7 +249,7 @@ impl Steps {
 
 columns! {
     /// Attempts that any worker may claim.
-    Dispatches { run: Uuid, node: String, attempt: i32, limit_key: Option<String>, most: Option<i32> }
+    Dispatches { 0 { run: Uuid, node: String, attempt: i32, limit_key: Option<String>, most: Option<i32> } }
 }
 
 impl Dispatches {
@@ -211,7 +265,7 @@ impl Dispatches {
 
 columns! {
     /// Attempts by their key.
-    StepKeys { run: Uuid, node: String, attempt: i32 }
+    StepKeys { 0 { run: Uuid, node: String, attempt: i32 } }
 }
 
 impl StepKeys {
@@ -224,7 +278,7 @@ impl StepKeys {
 
 columns! {
     /// Log lines.
-    Logs { run: Uuid, seq: i64, node: String, attempt: i32, stream: &'static str, text: String, at: i64 }
+    Logs { 0 { run: Uuid, seq: i64, node: String, attempt: i32, stream: &'static str, text: String, at: i64 } }
 }
 
 impl Logs {
@@ -241,7 +295,7 @@ impl Logs {
 
 columns! {
     /// Inbox rows whose meaning is recorded.
-    Consumed { run: Uuid, id: Uuid }
+    Consumed { 0 { id: Uuid, run: Uuid } }
 }
 
 impl Consumed {
@@ -253,7 +307,7 @@ impl Consumed {
 
 columns! {
     /// Messages to other runs.
-    Letters { run: Uuid, id: Uuid, target: Uuid, kind: &'static str, body: String, at: i64 }
+    Letters { 0 { run: Uuid, id: Uuid, target: Uuid, kind: &'static str, body: String, at: i64 } }
 }
 
 impl Letters {
