@@ -10,6 +10,11 @@ use uuid::Uuid;
 use super::Store;
 use crate::{error::Result, queue::StepRef};
 
+/// Whether a run that is found by its id has not ended. Said in this way PostgreSQL does not see that one of the indexes of
+/// unfinished runs would do: it takes them for as small as they were when it made its plan, and would read all of one for
+/// each run as long as that plan is kept.
+pub(super) const UNFINISHED: &str = "coalesce(finished_at, 0) = 0";
+
 /// A dispatched step that was claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StepLease {
@@ -56,7 +61,7 @@ impl Store {
         let sql = format!(
             "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = crashes + CASE WHEN owner IS NULL OR owner = $2 THEN $3 \
              WHEN crashes = 0 OR begun_epoch = epoch THEN $4 ELSE 0 END \
-             WHERE id = $1 AND finished_at IS NULL AND (owner IS NULL OR owner = $2 OR owner NOT IN ({alive})) AND {} RETURNING epoch",
+             WHERE id = $1 AND {UNFINISHED} AND (owner IS NULL OR owner = $2 OR owner NOT IN ({alive})) AND {} RETURNING epoch",
             self.admitted_sql()
         );
         self.epoch(sql, [run.uuid().into(), worker.uuid().into(), i32::from(blame.own).into(), i32::from(blame.others).into()])
@@ -74,8 +79,10 @@ impl Store {
 
     /// What a run waits for that nobody has let in: the key that it is counted under.
     pub(crate) async fn line_of(&self, run: RunId) -> Result<Option<String>> {
-        let sql = "SELECT concurrency_key AS key FROM runs WHERE id = $1 AND concurrency_key IS NOT NULL AND admitted_at IS NULL \
-             AND finished_at IS NULL AND owner IS NULL";
+        let sql = format!(
+            "SELECT concurrency_key AS key FROM runs WHERE id = $1 AND concurrency_key IS NOT NULL AND admitted_at IS NULL \
+             AND {UNFINISHED} AND owner IS NULL"
+        );
         let statement = Statement::from_sql_and_values(self.backend(), sql, [run.uuid().into()]);
         Ok(Key::find_by_statement(statement).one(&self.read).await?.map(|row| row.key))
     }
@@ -87,7 +94,7 @@ impl Store {
 
     /// The epoch under which a run is owned now; nothing when it has ended or does not exist.
     pub(crate) async fn epoch_of(&self, run: RunId) -> Result<Option<i64>> {
-        self.epoch("SELECT epoch FROM runs WHERE id = $1 AND finished_at IS NULL".to_owned(), [run.uuid().into()]).await
+        self.epoch(format!("SELECT epoch FROM runs WHERE id = $1 AND {UNFINISHED}"), [run.uuid().into()]).await
     }
 
     /// Claims a dispatched step that nobody else alive executes. One that this worker holds already is one that it lost
@@ -157,9 +164,11 @@ impl Store {
     /// Says that a dispatched step, with which workers have died, is about to be executed. Whether it may be: see
     /// [`Store::holds_step`].
     pub(crate) async fn begin_step(&self, step: &StepRef, epoch: i64) -> Result<bool> {
-        let sql = "UPDATE step_leases SET begun_epoch = epoch WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 \
-             AND epoch = $5 AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND finished_at IS NULL) RETURNING epoch";
-        let begun = self.epoch(sql.to_owned(), step_values(step, epoch.into())).await?;
+        let sql = format!(
+            "UPDATE step_leases SET begun_epoch = epoch WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 \
+             AND epoch = $5 AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND {UNFINISHED}) RETURNING epoch"
+        );
+        let begun = self.epoch(sql, step_values(step, epoch.into())).await?;
         Ok(begun.is_some())
     }
 
@@ -180,8 +189,10 @@ impl Store {
 
     /// Whether a dispatched step of a run that has not ended is still leased under an epoch.
     pub(crate) async fn holds_step(&self, step: &StepRef, epoch: i64) -> Result<bool> {
-        let sql = "SELECT epoch FROM step_leases WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND epoch = $5 \
-             AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND finished_at IS NULL)";
+        let sql = format!(
+            "SELECT epoch FROM step_leases WHERE run_id = $1 AND node_id = $2 AND item = $3 AND attempt = $4 AND epoch = $5 \
+             AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND {UNFINISHED})"
+        );
         let statement = Statement::from_sql_and_values(self.backend(), sql, step_values(step, epoch.into()));
         Ok(Epoch::find_by_statement(statement).one(&self.read).await?.is_some())
     }

@@ -8,7 +8,7 @@ use sea_orm::{FromQueryResult, Statement};
 
 use super::{
     Store,
-    leases::{RunKey, StepKey},
+    leases::{RunKey, StepKey, UNFINISHED},
 };
 use crate::{error::Result, queue::StepRef};
 
@@ -25,7 +25,7 @@ impl Store {
         let transaction = self.begin().await?;
         self.lock_key(&transaction, key).await?;
         let sql = format!(
-            "UPDATE runs SET admitted_at = {} WHERE id = $1 AND finished_at IS NULL AND admitted_at IS NULL AND {HAS_ROOM} AND {IS_FIRST} \
+            "UPDATE runs SET admitted_at = {} WHERE id = $1 AND {UNFINISHED} AND admitted_at IS NULL AND {HAS_ROOM} AND {IS_FIRST} \
              RETURNING id",
             self.now_sql()
         );
