@@ -69,7 +69,8 @@ pub fn new_uuid() -> Uuid {
     Uuid::now_v7()
 }
 
-/// A text that nobody can guess: 244 random bits in hexadecimal digits.
+/// A text that nobody can guess: 244 random bits in hexadecimal digits. They come from a generator in this process that is made
+/// for secrets and takes its seeds from the kernel.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
 pub(crate) fn new_token() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
