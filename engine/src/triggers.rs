@@ -5,6 +5,7 @@ mod content;
 pub(crate) mod door;
 pub(crate) mod from_github;
 pub(crate) mod inbox;
+mod judged;
 mod limits;
 mod marks;
 mod refusal;

@@ -1,23 +1,19 @@
 //! The way of a request: believed, counted, written down, judged, and its run started. What is written down is never lost after
 //! that; what is refused is written down as well, without its body.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use flowforge_core::{
     DeliveryId, RunId, WorkspaceId,
-    trigger::{
-        github::{Event, Verdict},
-        headers::Headers,
-        signature::hex,
-        webhook::{Called, Method},
-    },
+    trigger::{headers::Headers, webhook::Method},
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use std::sync::Arc;
 
 use super::{
-    NotTaken, begin, content,
+    NotTaken, begin,
     door::{Ask, Door, of_version, prove},
+    judged::{self, input, query, value},
     off_thread,
 };
 use crate::{
@@ -25,15 +21,13 @@ use crate::{
     executor::{storable, storable_text},
     failpoint::{Point, reached},
     shared::Shared,
-    start::{Accepted, DEEPEST},
+    start::Accepted,
     store::{
         deliveries::{DeliveryRecord, DeliveryStatus},
         triggers::TriggerRecord,
     },
 };
 
-/// The header that says how many triggers and calls led to a request.
-const DEPTH: &str = "flowforge-depth";
 /// Why a delivery is held whose trigger is paused.
 pub(crate) const PAUSED: &str = "the trigger is paused";
 
@@ -104,38 +98,7 @@ pub(super) async fn believed(
 ) -> Result<Receipt, NotTaken> {
     let rate = shared.limits.request(door.trigger.id, door.ask.rate_per_minute());
     rate.map_err(|wait| NotTaken::TooMany { retry_after_s: wait.as_secs() + 1 })?;
-    let depth = depth(&arrival.headers)?;
-    let kept = door.kept(&arrival.headers);
-    let body = read(door, &kept, &arrival.body).await?;
-    let (called, judged) = judge(door, &arrival.headers, &body)?;
-    let now = shared.clock.now();
-    let new = DeliveryRecord::new(door.trigger.workspace, door.trigger.id, now);
-    let (status, reason) = match judged {
-        Judged { verdict: Verdict::Filtered(reason), .. } => (DeliveryStatus::Filtered, Some(storable_text(&reason))),
-        Judged { verdict: Verdict::Held(reason), .. } => (DeliveryStatus::Held, Some(storable_text(&reason))),
-        _ if door.trigger.paused_at.is_some() && !door.is_test => (DeliveryStatus::Held, Some(PAUSED.to_owned())),
-        _ => (DeliveryStatus::Received, None),
-    };
-    let space = |key: String| if door.is_test { format!("\u{1f}test\u{1f}{key}") } else { key };
-    let new = DeliveryRecord {
-        status,
-        reason,
-        dedupe_key: called.clone().map(space),
-        delivery_id: called,
-        signed_hash: once.map(space),
-        is_test: door.is_test,
-        version: Some(door.trigger.version),
-        run: new.run.filter(|_| status != DeliveryStatus::Filtered),
-        depth,
-        decided_at: (status != DeliveryStatus::Received).then_some(now),
-        remote_addr: arrival.remote_addr,
-        body_hash: Some(hex(&Sha256::digest(&arrival.body))),
-        body_size: arrival.body.len() as u64,
-        headers: kept,
-        query: query(&arrival.query),
-        body: Some(arrival.body.into()),
-        ..new
-    };
+    let (new, body, challenge) = judged::read(door, arrival, once, shared.clock.now()).await?;
     let receipt = match shared.store.insert_delivery(&new).await? {
         Some(first) => repeated(shared, first, new).await?,
         None => {
@@ -143,7 +106,7 @@ pub(super) async fn believed(
             settle(shared, door, new, body).await?
         }
     };
-    Ok(Receipt { challenge: judged.challenge, ..receipt })
+    Ok(Receipt { challenge, ..receipt })
 }
 
 /// Goes on with a delivery that has just been written down.
@@ -226,84 +189,6 @@ pub(crate) async fn refuse(shared: &Shared, door: &Door, head: &Arrival, size: u
     if let Err(fault) = shared.store.insert_delivery(&row).await {
         tracing::warn!(trigger = %trigger.id, %why, %fault, "a delivery was refused, which could not be written down");
     }
-}
-
-/// How deep the run lies that a request begins.
-fn depth(headers: &Headers) -> Result<u32, NotTaken> {
-    let Some(above) = headers.get(DEPTH) else { return Ok(0) };
-    let depth = above.trim().parse::<u32>().map_or(u32::MAX, |above| above.saturating_add(1));
-    if depth > DEEPEST { Err(NotTaken::Loop) } else { Ok(depth) }
-}
-
-fn query(text: &str) -> Option<Value> {
-    (!text.is_empty()).then(|| storable(content::form(text.as_bytes())))
-}
-
-/// The value of a body, by the headers that are kept of it.
-async fn read(door: &Door, kept: &Value, raw: &Bytes) -> Result<Value, NotTaken> {
-    let (kept, bytes, limit) = (kept.clone(), raw.clone(), door.max_body_bytes());
-    let is_github = matches!(door.ask, Ask::Github(_));
-    off_thread(raw.len(), move || value(&kept, &bytes, limit, is_github)).await?
-}
-
-pub(super) fn value(kept: &Value, raw: &[u8], limit: u64, is_github: bool) -> Result<Value, NotTaken> {
-    let header = |name: &str| kept.get(name).and_then(Value::as_str);
-    let body = content::read(&header, raw, limit)?;
-    // GitHub can be told to send a form with the JSON in it.
-    match body.get("payload").and_then(Value::as_str).filter(|_| is_github) {
-        Some(payload) => content::read(&|name| (name == "content-type").then_some("application/json"), payload.as_bytes(), limit),
-        None => Ok(body),
-    }
-}
-
-/// What is to become of what came, as far as its trigger's own rules say.
-struct Judged {
-    verdict: Verdict,
-    challenge: Option<String>,
-}
-
-fn judge(door: &Door, headers: &Headers, body: &Value) -> Result<(Option<String>, Judged), NotTaken> {
-    let start = Judged { verdict: Verdict::Start, challenge: None };
-    match &door.ask {
-        Ask::Github(params) => {
-            let name = headers.get("x-github-event").ok_or_else(|| NotTaken::NoId("X-GitHub-Event".to_owned()))?;
-            let by_github = flowforge_core::trigger::webhook::Params { auth: params.auth(), ..Default::default() };
-            let Called::Id(id) = by_github.called(headers, body) else {
-                return Err(NotTaken::NoId("X-GitHub-Delivery".to_owned()));
-            };
-            Ok((Some(id), Judged { verdict: params.judge(&Event { name, payload: body }), ..start }))
-        }
-        Ask::Webhook(params) => {
-            let is_slack = params.auth.scheme == flowforge_core::trigger::signature::Scheme::Slack;
-            if let (true, "url_verification", Some(text)) =
-                (is_slack, body["type"].as_str().unwrap_or_default(), body["challenge"].as_str())
-            {
-                let verdict = Verdict::Filtered("Slack asks whether anybody reads what it sends".to_owned());
-                return Ok((None, Judged { verdict, challenge: Some(text.to_owned()) }));
-            }
-            match params.called(headers, body) {
-                Called::Id(id) => Ok((Some(id), start)),
-                Called::Nothing => Ok((None, start)),
-                Called::Missing(place) => Err(NotTaken::NoId(place)),
-            }
-        }
-    }
-}
-
-/// What the run of a delivery is given.
-pub(super) fn input(ask: &Ask, delivery: &DeliveryRecord, body: Value) -> Value {
-    let event = delivery.headers["x-github-event"].as_str().unwrap_or_default().to_owned();
-    let summary = match ask {
-        Ask::Github(_) => Event { name: &event, payload: &body }.summary(),
-        Ask::Webhook(_) => serde_json::Map::new(),
-    };
-    let query = delivery.query.clone().unwrap_or_else(|| json!({}));
-    let mut input = json!({ "headers": delivery.headers, "query": query, "delivery_id": delivery.id });
-    if let Some(fields) = input.as_object_mut() {
-        fields.insert("body".to_owned(), body);
-        fields.extend(summary);
-    }
-    input
 }
 
 /// Filters a delivery that stands at `received`, and starts its run.

@@ -9,7 +9,7 @@ use flowforge_core::{
 
 use super::{
     door::{Ask, newest},
-    inbox::value,
+    judged::value,
     process,
 };
 use crate::{
