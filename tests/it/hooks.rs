@@ -4,6 +4,7 @@ mod addresses;
 mod believed;
 mod bodies;
 mod crash;
+mod examples;
 mod github;
 mod once;
 mod people;
