@@ -1,9 +1,13 @@
 //! What is looked for: a secret's value, and what it looks like where it was encoded.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 
 /// Values that are shorter are looked for as they are only: a few encoded characters would turn up by chance.
 const SHORTEST_ENCODED: usize = 8;
+/// Longer words are not left because they might be ordinary ones.
+const LONGEST_ORDINARY: usize = 16;
 /// The most of a secret at the edge of a text that is left, in characters; less of a short one.
 const LEFT_AT_EDGES: usize = 8;
 
@@ -59,21 +63,26 @@ impl Pattern {
     }
 }
 
-/// The forms of a value: as it is, each of its lines by itself since logs are written line by line, in hexadecimal, and in base64
-/// at each of the three places where it can stand in a longer text.
+/// The forms of a value: as it is, each of its lines by itself since logs are written line by line, each of its words since shells
+/// take values apart, in hexadecimal, and in base64 at each of the three places where it can stand in a longer text.
 pub(super) fn patterns(value: &str) -> Vec<Pattern> {
     if value.chars().count() < SHORTEST_ENCODED {
         return vec![Pattern::new(value, Form::Exact, false)];
     }
-    let mut patterns = vec![Pattern::new(value, Form::Plain, true)];
-    if value.contains('\n') {
-        let lines = value.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST_ENCODED);
-        patterns.extend(lines.map(|line| Pattern::new(line, Form::Plain, true)));
-    }
+    let lines = value.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST_ENCODED);
+    let words = value.split_whitespace().filter(|word| is_telling(word));
+    let parts: BTreeSet<&str> = lines.chain(words).chain([value]).collect();
+    let mut patterns: Vec<Pattern> = parts.into_iter().map(|part| Pattern::new(part, Form::Plain, true)).collect();
     let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
     patterns.push(Pattern::new(&hex, Form::Plain, true));
     patterns.extend((0..3).map(|shift| Pattern::new(&base64_core(value, shift), Form::Base64, true)));
     patterns
+}
+
+/// Whether a word of a secret is none that is found in ordinary texts too.
+fn is_telling(word: &str) -> bool {
+    let length = word.chars().count();
+    length >= LONGEST_ORDINARY || length >= SHORTEST_ENCODED && !word.chars().all(char::is_alphabetic)
 }
 
 /// The characters of base64 that say nothing about what stands around the value, when so many bytes stand before it.

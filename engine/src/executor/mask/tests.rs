@@ -103,6 +103,13 @@ fn a_secret_with_line_breaks_is_masked_line_by_line_and_a_wrapped_one_as_a_whole
 }
 
 #[test]
+fn a_secret_that_a_shell_took_apart_is_masked_word_by_word() {
+    let mask = mask(&["user passw0rd-of-theirs production"]);
+    let said = "sh: passw0rd-of-theirs: not found in production of user".to_owned();
+    assert_eq!(mask.text(said, Edges::Whole), "sh: ***: not found in production of user", "ordinary words are left");
+}
+
+#[test]
 fn what_only_looks_like_the_beginning_of_a_secret_is_left() {
     let mask = mask(&["production-db-password"]);
     let left = json!(["production", "production-db", "a production-db-passwor", 5, {"production": null}]);
