@@ -2,7 +2,7 @@ import js from '@eslint/js'
 import hooks from 'eslint-plugin-react-hooks'
 import ts from 'typescript-eslint'
 
-/** Says which rooms a room may not reach into: pages > canvas, inspector, runs > api, ui, util. */
+/** Says which rooms a room may not reach into: pages > canvas, inspector, runs > triggers > api, ui, util. */
 const room = (name, ...closed) => ({
   files: [`src/${name}/**/*.{ts,tsx}`],
   rules: {
@@ -27,9 +27,10 @@ export default ts.config(
     },
   },
   { files: ['scripts/**'], languageOptions: { globals: { URL: 'readonly', process: 'readonly' } } },
-  room('ui', 'api', 'canvas', 'inspector', 'runs', 'pages', 'routes', 'util'),
-  room('util', 'api', 'canvas', 'inspector', 'runs', 'pages', 'routes', 'ui'),
-  room('api', 'canvas', 'inspector', 'runs', 'pages', 'routes', 'ui'),
+  room('ui', 'api', 'canvas', 'inspector', 'runs', 'triggers', 'pages', 'routes', 'util'),
+  room('util', 'api', 'canvas', 'inspector', 'runs', 'triggers', 'pages', 'routes', 'ui'),
+  room('api', 'canvas', 'inspector', 'runs', 'triggers', 'pages', 'routes', 'ui'),
+  room('triggers', 'canvas', 'inspector', 'runs', 'pages', 'routes'),
   room('canvas', 'inspector', 'runs', 'pages', 'routes'),
   room('inspector', 'canvas', 'runs', 'pages', 'routes'),
   room('runs', 'canvas', 'inspector', 'pages', 'routes'),

@@ -7,5 +7,5 @@ export default defineConfig({
   plugins: [react()],
   // Font files are never inlined: the server's content policy allows fonts from its own address only.
   build: { target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 700 },
-  server: { proxy: { '/api': server, '/health': server } },
+  server: { proxy: { '/api': server, '/health': server, '/hooks': server } },
 })

@@ -7,9 +7,10 @@ import {
   redirect,
 } from '@tanstack/react-router'
 
-import { setupRequired } from './api/queries'
+import { queryClient, setupRequired } from './api/queries'
 import { hasSession, refreshSession } from './api/session'
-import type { RunStatus, WorkflowStatus } from './api/types'
+import { deliveryQuery } from './api/triggerQueries'
+import type { DeliveryStatus, RunStatus, TriggerKind, WorkflowStatus } from './api/types'
 import { Frame } from './pages/Frame'
 import { Missing } from './pages/Missing'
 import { Trouble } from './pages/Trouble'
@@ -80,6 +81,7 @@ const workflow = createRoute({
   loader: async ({ params }) => (await import('./pages/editor/load')).loadEditor(params.id),
   staleTime: Infinity,
   gcTime: 0,
+  validateSearch: (search: Record<string, unknown>): { step?: string } => ({ step: text(search.step) }),
   component: lazyRouteComponent(() => import('./pages/EditorPage'), 'EditorPage'),
 })
 
@@ -112,6 +114,54 @@ const run = createRoute({
   component: lazyRouteComponent(() => import('./pages/RunPage'), 'RunPage'),
 })
 
+const triggerKinds: TriggerKind[] = ['webhook', 'github', 'schedule']
+const triggers = createRoute({
+  getParentRoute: () => inside,
+  path: pages.triggers,
+  validateSearch: (search: Record<string, unknown>): { kind?: TriggerKind; workflow_id?: string } => ({
+    kind: oneOf(triggerKinds, search.kind),
+    workflow_id: text(search.workflow_id),
+  }),
+  component: lazyRouteComponent(() => import('./pages/Triggers'), 'Triggers'),
+})
+
+const deliveryStatuses: DeliveryStatus[] = [
+  'received',
+  'started',
+  'filtered',
+  'duplicate',
+  'refused',
+  'held',
+  'queued',
+  'skipped',
+  'failed',
+]
+const trigger = createRoute({
+  getParentRoute: () => inside,
+  path: '/triggers/$id',
+  validateSearch: (search: Record<string, unknown>): { status?: DeliveryStatus; delivery?: string } => ({
+    status: oneOf(deliveryStatuses, search.status),
+    delivery: text(search.delivery),
+  }),
+  component: lazyRouteComponent(() => import('./pages/TriggerPage'), 'TriggerPage'),
+})
+
+/** A delivery is shown with its trigger; whoever knows only its id is led there. */
+const delivery = createRoute({
+  getParentRoute: () => inside,
+  path: '/deliveries/$id',
+  beforeLoad: async ({ params }) => {
+    const { id, trigger_id } = await queryClient.fetchQuery(deliveryQuery(params.id))
+    throw redirect({ to: '/triggers/$id', params: { id: trigger_id }, search: { delivery: id }, replace: true })
+  },
+})
+
+const secrets = createRoute({
+  getParentRoute: () => inside,
+  path: pages.secrets,
+  component: lazyRouteComponent(() => import('./pages/Secrets'), 'Secrets'),
+})
+
 const approvals = createRoute({
   getParentRoute: () => inside,
   path: pages.approvals,
@@ -128,7 +178,19 @@ export const router = createRouter({
   routeTree: root.addChildren([
     setup,
     signIn,
-    inside.addChildren([home, workflows, workflow, runs, run, approvals, settings]),
+    inside.addChildren([
+      home,
+      workflows,
+      workflow,
+      runs,
+      run,
+      triggers,
+      trigger,
+      delivery,
+      approvals,
+      secrets,
+      settings,
+    ]),
   ]),
   defaultPreload: false,
   defaultErrorComponent: Trouble,

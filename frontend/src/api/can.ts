@@ -1,4 +1,4 @@
-import type { Run, RunStatus } from './types'
+import type { Profile, Run, RunStatus } from './types'
 
 // Mirrors the server's run states (engine/core/src/state.rs): what may be asked of a run in which state.
 const active: Record<RunStatus, boolean> = {
@@ -19,3 +19,6 @@ export const runCan = {
   rerun: (run: Pick<Run, 'status' | 'parent'>): boolean => !active[run.status] && !run.parent,
   cancel: (run: Pick<Run, 'status' | 'cancel_requested_at'>): boolean => active[run.status] && !run.cancel_requested_at,
 }
+
+/** Whoever may only look sees everything and changes nothing. */
+export const mayEdit = (profile: Profile | undefined): boolean => profile !== undefined && profile.role !== 'viewer'

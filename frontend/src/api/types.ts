@@ -85,8 +85,11 @@ export type StepError = Refine<Stored['StepError'], { details?: Json }>
 export type Priority = 'high' | 'normal' | 'low'
 export type Parent = Stored['RunParent']
 
-export type RunSummary = Refine<Stored['RunSummary'], { status: RunStatus; priority: Priority }>
-export type Run = RunSummary & { input: Json; output: Json; response: Json }
+/** What began a run. */
+export type StartedBy = 'manual' | 'api' | 'webhook' | 'github' | 'schedule' | 'step' | 'failure'
+
+export type RunSummary = Refine<Stored['RunSummary'], { status: RunStatus; priority: Priority; trigger: StartedBy }>
+export type Run = RunSummary & { delivery_id: string | null; input: Json; output: Json; response: Json }
 
 /** What a waiting step waits for besides the clock. */
 export type Awaiting =
@@ -104,6 +107,35 @@ export type RerunPlan = Refine<Stored['RerunPlan'], { steps: PlannedStep[] }>
 
 export type Verdict = 'approved' | 'rejected'
 export type Approval = Refine<Stored['Approval'], { details: Json }>
+
+export type TriggerKind = 'webhook' | 'github' | 'schedule'
+export type TriggerStatus = 'draft' | 'active' | 'stopped'
+export type DeliveryStatus =
+  'received' | 'started' | 'filtered' | 'duplicate' | 'refused' | 'held' | 'queued' | 'skipped' | 'failed'
+
+export type LastDelivery = Refine<Stored['LastDelivery'], { status: DeliveryStatus }>
+export type Trigger = Refine<
+  Stored['Trigger'],
+  { kind: TriggerKind; status: TriggerStatus; params: JsonObject; last_delivery: LastDelivery | null }
+>
+export type Held = Stored['Held']
+
+export type DeliverySummary = Refine<Stored['DeliverySummary'], { status: DeliveryStatus }>
+/** The body is null when it is not kept. */
+export type Delivery = Refine<
+  Stored['Delivery'],
+  { status: DeliveryStatus; headers: JsonObject; query: JsonObject | null; body_encoding: 'text' | 'base64' }
+>
+
+/** What a change of the clock has to do with a fire. */
+export type ClockChange = 'gap' | 'overlap' | 'offset_changes'
+export type Fire = Refine<Stored['Fire'], { dst: ClockChange | null }>
+export type Fires = Refine<Stored['Fires'], { items: Fire[] }>
+export type Backfilled = Stored['Backfilled']
+
+export type UsedBy = Stored['UsedBy']
+export type Secret = Stored['Secret']
+export type SecretDeleted = Stored['SecretDeleted']
 
 export type WorkspaceSettings = Stored['Workspace']
 

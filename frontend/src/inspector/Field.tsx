@@ -1,5 +1,6 @@
 import { bare, kindOf, labelOf } from './schema'
 import { CodeField } from './fields/CodeField'
+import { CronField } from './fields/CronField'
 import { GroupField, VariantField } from './fields/GroupField'
 import { JsonField } from './fields/JsonField'
 import { ListField } from './fields/ListField'
@@ -7,9 +8,11 @@ import { LiteralField } from './fields/LiteralField'
 import { NumberField } from './fields/NumberField'
 import { PairsField } from './fields/PairsField'
 import { PortField } from './fields/PortField'
+import { SecretField } from './fields/SecretField'
 import { SelectField } from './fields/SelectField'
 import { TagsField } from './fields/TagsField'
 import { TextField } from './fields/TextField'
+import { TimezoneField } from './fields/TimezoneField'
 import { ToggleField } from './fields/ToggleField'
 import { WorkflowField } from './fields/WorkflowField'
 import type { FieldInput } from './fields/types'
@@ -29,7 +32,6 @@ export function Field(input: FieldInput) {
     case 'textarea':
     case 'template':
     case 'expression':
-    case 'secret':
       return <TextField {...props} look={kind.kind} />
     case 'number':
     case 'integer':
@@ -54,6 +56,12 @@ export function Field(input: FieldInput) {
       return <PortField {...props} />
     case 'tags':
       return <TagsField {...props} />
+    case 'secret':
+      return <SecretField {...props} />
+    case 'cron':
+      return <CronField {...props} />
+    case 'timezone':
+      return <TimezoneField {...props} />
     case 'workflow':
       return <WorkflowField {...props} />
     case 'json':

@@ -1,6 +1,6 @@
 import { ActionIcon, Textarea, TextInput, Tooltip } from '@mantine/core'
 import { IconTrash, IconX } from '@tabler/icons-react'
-import { useState } from 'react'
+import { useState, type ReactNode } from 'react'
 
 import type { GraphNode, NodeType, Problem } from '../api/types'
 import { NodeIcon } from '../ui/NodeIcon'
@@ -19,6 +19,8 @@ type Props = {
   problems: Problem[]
   /** The graph that the step holds, if it can hold one. */
   body?: BodyProps
+  /** What is known about the step beside its parameters, shown below them. */
+  about?: ReactNode
   /** Absent where the document is only looked at. */
   onChange?: (patch: Partial<GraphNode>, label: string, path: string) => void
   onRename?: (id: string) => boolean
@@ -27,7 +29,7 @@ type Props = {
 }
 
 /** One step's settings, beside the canvas rather than over it. */
-export function Inspector({ node, type, problems, body, onChange, onRename, onRemove, onClose }: Props) {
+export function Inspector({ node, type, problems, body, about, onChange, onRename, onRemove, onClose }: Props) {
   const title = node.name || node.id
   const loose = problems.filter((problem) => !problem.field)
   return (
@@ -90,6 +92,7 @@ export function Inspector({ node, type, problems, body, onChange, onRename, onRe
             onChange={onChange && ((params, path) => onChange({ params }, `Change ${wordsOf(path)}`, path))}
           />
         )}
+        {about}
         {!type?.trigger && (
           <div>
             <ErrorHandling node={node} problems={problems} onChange={onChange} />

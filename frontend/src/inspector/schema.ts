@@ -18,7 +18,18 @@ export type Kind =
   | { kind: 'variant'; variants: Variant[] }
 
 type Simple =
-  'textarea' | 'template' | 'expression' | 'pairs' | 'json' | 'secret' | 'literal' | 'port' | 'tags' | 'workflow'
+  | 'textarea'
+  | 'template'
+  | 'expression'
+  | 'pairs'
+  | 'json'
+  | 'secret'
+  | 'literal'
+  | 'port'
+  | 'tags'
+  | 'workflow'
+  | 'cron'
+  | 'timezone'
 const widgets: Record<string, Simple> = {
   textarea: 'textarea',
   template: 'template',
@@ -30,6 +41,8 @@ const widgets: Record<string, Simple> = {
   port: 'port',
   tags: 'tags',
   workflow: 'workflow',
+  cron: 'cron',
+  timezone: 'timezone',
 }
 
 /** Leaves the "or null" of an optional parameter out. */

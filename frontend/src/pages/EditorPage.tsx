@@ -1,5 +1,5 @@
 import { useQuery, useSuspenseQuery } from '@tanstack/react-query'
-import { useLoaderData, useParams } from '@tanstack/react-router'
+import { useLoaderData, useParams, useSearch } from '@tanstack/react-router'
 import { ReactFlowProvider } from '@xyflow/react'
 import { useMemo } from 'react'
 
@@ -10,6 +10,7 @@ import { Editor } from './editor/Editor'
 /** The loader has opened the document; here it meets the screen. */
 export function EditorPage() {
   const { id } = useParams({ from: '/inside/workflows/$id' })
+  const { step } = useSearch({ from: '/inside/workflows/$id' })
   const { restoredAt } = useLoaderData({ from: '/inside/workflows/$id' })
   const { data: types } = useSuspenseQuery(nodeTypesQuery)
   const { data: workflow } = useQuery(workflowQuery(id))
@@ -17,7 +18,7 @@ export function EditorPage() {
   if (!workflow) return null
   return (
     <ReactFlowProvider key={id}>
-      <Editor workflow={workflow} types={types} catalog={catalog} restoredAt={restoredAt} />
+      <Editor workflow={workflow} types={types} catalog={catalog} restoredAt={restoredAt} step={step} />
     </ReactFlowProvider>
   )
 }

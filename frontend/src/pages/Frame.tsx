@@ -1,5 +1,14 @@
 import { ActionIcon, Menu, Tooltip } from '@mantine/core'
-import { IconHistory, IconLogout, IconSchema, IconSettings, IconUser, IconUserCheck } from '@tabler/icons-react'
+import {
+  IconBolt,
+  IconHistory,
+  IconKey,
+  IconLogout,
+  IconSchema,
+  IconSettings,
+  IconUser,
+  IconUserCheck,
+} from '@tabler/icons-react'
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate } from '@tanstack/react-router'
 
@@ -12,6 +21,7 @@ import { pages } from '../util/paths'
 const entries = [
   { to: pages.workflows, label: 'Workflows', icon: IconSchema },
   { to: pages.runs, label: 'Runs', icon: IconHistory },
+  { to: pages.triggers, label: 'Triggers', icon: IconBolt },
 ] as const
 
 /** How many decisions are waited for: "3", or "50+" when the first page of them is not all. */
@@ -38,6 +48,11 @@ export function Frame() {
           </Tooltip>
         ))}
         <ApprovalsLink />
+        <Tooltip label="Secrets" position="right">
+          <Link to={pages.secrets} className="rail-link wide-only" aria-label="Secrets">
+            <IconKey size={20} stroke={1.6} aria-hidden />
+          </Link>
+        </Tooltip>
         <span className="grow" />
         <ThemeSwitch />
         <Account />
@@ -82,6 +97,13 @@ function Account() {
             {data.workspace.name}, {data.role}
           </Menu.Label>
         )}
+        <Menu.Item
+          className="phone-only"
+          leftSection={<IconKey size={16} />}
+          onClick={() => void navigate({ to: pages.secrets })}
+        >
+          Secrets
+        </Menu.Item>
         {data?.role === 'owner' && (
           <Menu.Item leftSection={<IconSettings size={16} />} onClick={() => void navigate({ to: pages.settings })}>
             Workspace settings

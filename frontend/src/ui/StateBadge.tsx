@@ -12,6 +12,8 @@ import {
   type Icon,
 } from '@tabler/icons-react'
 
+import { Badge } from './Badge'
+
 export type State =
   'pending' | 'running' | 'waiting' | 'retrying' | 'completed' | 'kept' | 'failed' | 'skipped' | 'cancelled' | 'paused'
 
@@ -33,10 +35,6 @@ export const stateWord = (state: State): string => looks[state].word
 export const stateTone = (state: State): string => looks[state].tone
 
 export function StateBadge({ state, className = '' }: { state: State; className?: string }) {
-  const { word, icon: Shape, tone } = looks[state]
-  return (
-    <span className={`state state-${tone} ${className}`} data-state={state}>
-      <Shape size={12} stroke={2.4} aria-hidden /> {word}
-    </span>
-  )
+  const { word, icon, tone } = looks[state]
+  return <Badge state={state} word={word} icon={icon} tone={tone} className={className} />
 }

@@ -10,7 +10,10 @@ export const pages = {
   workflow: (id: string) => `/workflows/${seg(id)}`,
   runs: '/runs',
   run: (id: string) => `/runs/${seg(id)}`,
+  triggers: '/triggers',
+  trigger: (id: string) => `/triggers/${seg(id)}`,
   approvals: '/approvals',
+  secrets: '/secrets',
   settings: '/settings',
 } as const
 

@@ -27,6 +27,44 @@ export function formatAgo(at: string | null | undefined, now: number): string {
   return unit ? relative.format(Math.round(delta / unit[1]), unit[0]) : 'just now'
 }
 
+/** "in 42 s", "in 3 min."; "now" when the time has come. */
+export function formatUntil(at: string, now: number): string {
+  const left = Date.parse(at) - now
+  if (left <= 0) return 'now'
+  return left < 60_000 ? `in ${Math.ceil(left / 1000)} s` : formatAgo(at, now)
+}
+
+const wall: Intl.DateTimeFormatOptions = {
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+}
+
+/** "Fri, 20 Nov 2026, 09:00", with the seconds when there are any. */
+function formatWall(ms: number, timeZone: string): string {
+  const second = Math.floor(ms / 1000) % 60 ? ({ second: '2-digit' } as const) : {}
+  return new Intl.DateTimeFormat('en-GB', { ...wall, ...second, timeZone }).format(ms)
+}
+
+/** What the clock of a zone shows at an instant. A zone that the browser does not know is told in UTC. */
+export function formatInZone(at: string, timeZone: string): string {
+  try {
+    return formatWall(Date.parse(at), timeZone)
+  } catch {
+    return `${formatWall(Date.parse(at), 'UTC')} UTC`
+  }
+}
+
+/** What a clock shows, of a time that carries its own offset: "2026-03-29T03:00:00+02:00" is 03:00, and "+02:00". */
+export function splitLocal(local: string): { text: string; offset: string } {
+  const [, time = local, offset = ''] = /^(.*?)(Z|[+-]\d\d:\d\d)$/.exec(local) ?? []
+  return { text: formatWall(Date.parse(`${time}Z`), 'UTC'), offset: offset === 'Z' ? 'UTC' : offset }
+}
+
 /** "840 ms", "1.2 s", "2 m 05 s", "3 h 12 m". */
 export function formatDuration(ms: number): string {
   if (ms < 0) return '0 ms'

@@ -1,18 +1,17 @@
-import { PasswordInput, Textarea, TextInput } from '@mantine/core'
-import { useState, type ChangeEvent } from 'react'
+import { Textarea, TextInput } from '@mantine/core'
+import type { ChangeEvent } from 'react'
 
 import { isTemplate } from '../schema'
 
 import { frameProps } from './FieldFrame'
 import type { FieldProps } from './types'
 
-type Look = 'text' | 'textarea' | 'template' | 'expression' | 'secret'
+type Look = 'text' | 'textarea' | 'template' | 'expression'
 
-const long: Record<Look, boolean> = { text: false, textarea: true, template: true, expression: true, secret: false }
+const long: Record<Look, boolean> = { text: false, textarea: true, template: true, expression: true }
 
 export function TextField(props: FieldProps & { look: Look }) {
   const { schema, value, path, required, onChange, look } = props
-  const [shown, setShown] = useState(false)
   // An emptied optional field is left out of the document rather than sent as "".
   const set = ({ currentTarget }: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) =>
     onChange?.(currentTarget.value === '' && !required ? undefined : currentTarget.value, path)
@@ -27,9 +26,6 @@ export function TextField(props: FieldProps & { look: Look }) {
     spellCheck: look === 'textarea',
     autoComplete: 'off',
   }
-  // What names a secret is none itself, and hiding it would only hide a typing error.
-  if (look === 'secret')
-    return <PasswordInput {...shared} visible={shown || isTemplate(text)} onVisibilityChange={setShown} />
   if (long[look]) return <Textarea {...shared} autosize minRows={look === 'textarea' ? 3 : 1} maxRows={12} />
   return <TextInput {...shared} />
 }

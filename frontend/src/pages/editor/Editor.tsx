@@ -43,9 +43,9 @@ import { GraphSettings } from './GraphSettings'
 import { StepSettings } from './StepSettings'
 import './editor.css'
 
-type Props = { workflow: Workflow; types: NodeType[]; catalog: Catalog; restoredAt: number | null }
+type Props = { workflow: Workflow; types: NodeType[]; catalog: Catalog; restoredAt: number | null; step?: string }
 
-export function Editor({ workflow, types, catalog, restoredAt }: Props) {
+export function Editor({ workflow, types, catalog, restoredAt, step }: Props) {
   const whole = useEditor((state) => state.history.present)
   const graph = useEditor(shownGraph)
   const where = useEditor((state) => state.where)
@@ -65,8 +65,10 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
   const saving = useSaving(workflow.id)
 
   useEffect(() => (setMarks(new Map(), new Set()), keepDrafts()), [])
+  // Whoever comes for a step finds it open.
+  useEffect(() => void (step && nodeById(currentGraph(), step) && select([step])), [step])
   // Another graph is on the canvas: all of it is shown, unless it was opened for one of its steps.
-  const wanted = useRef<string | null>(null)
+  const wanted = useRef<string | null>(step ?? null)
   useEffect(() => {
     if (wanted.current === null) sight.fit()
     else sight.show(wanted.current)
@@ -157,6 +159,7 @@ export function Editor({ workflow, types, catalog, restoredAt }: Props) {
       <StepSettings
         key={`${path}/${chosen}`}
         id={chosen}
+        workflowId={workflow.id}
         catalog={catalog}
         problems={problems}
         readOnly={Boolean(phone)}

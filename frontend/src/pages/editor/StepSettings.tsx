@@ -7,11 +7,19 @@ import { idPattern, nodeById, patchNode, renameId, titleOf } from '../../canvas/
 import { change, currentGraph, select, shownGraph, useEditor } from '../../canvas/store'
 import type { Catalog } from '../../canvas/view'
 import { Inspector } from '../../inspector/Inspector'
+import { TriggerAbout } from '../../inspector/TriggerAbout'
 
-type Props = { id: string; catalog: Catalog; problems: Problem[]; readOnly: boolean; onEnter: () => void }
+type Props = {
+  id: string
+  workflowId: string
+  catalog: Catalog
+  problems: Problem[]
+  readOnly: boolean
+  onEnter: () => void
+}
 
 /** Joins the inspector, which knows one node, to the document. */
-export function StepSettings({ id, catalog, problems, readOnly, onEnter }: Props) {
+export function StepSettings({ id, workflowId, catalog, problems, readOnly, onEnter }: Props) {
   const node = useEditor((state) => nodeById(shownGraph(state), id))
   const where = useEditor((state) => state.where)
   const own = useMemo(
@@ -31,6 +39,7 @@ export function StepSettings({ id, catalog, problems, readOnly, onEnter }: Props
       type={type}
       problems={own}
       body={param === null ? undefined : { param, titles: bodyOf(node, param).nodes.map(titleOf), onEnter }}
+      about={<TriggerAbout workflowId={workflowId} node={node} faulty={own.length > 0} />}
       onChange={readOnly ? undefined : edit}
       onRename={readOnly ? undefined : (next) => rename(id, next)}
       onRemove={readOnly ? undefined : removeChosen}

@@ -34,7 +34,10 @@ export function useSaving(id: string): Saving {
       setConflict(null)
       return made.version
     },
-    onSuccess: () => client.invalidateQueries({ queryKey: ['workflow', id], exact: true }),
+    onSuccess: () => {
+      void client.invalidateQueries({ queryKey: ['triggers'] })
+      return client.invalidateQueries({ queryKey: ['workflow', id], exact: true })
+    },
     onError: async (error) => {
       if (error instanceof ApiError && error.status === 409) return setConflict(await newest())
       complain('Not saved', error)
@@ -53,6 +56,7 @@ export function useSaving(id: string): Saving {
     onSuccess: (workflow) => {
       if (!workflow) return
       client.setQueryData(workflowQuery(id).queryKey, workflow)
+      void client.invalidateQueries({ queryKey: ['triggers'] })
       notifications.show({ message: `Version ${workflow.published_version} is live.` })
     },
     onError: (error) => complain('Not published', error),

@@ -10,6 +10,7 @@ import type { Connection } from '../../api/events'
 import { cancelRun } from '../../api/queries'
 import { pauseRun, resumeRun } from '../../api/runQueries'
 import type { Run } from '../../api/types'
+import { startedByWords } from '../../triggers/words'
 import { StateBadge } from '../../ui/StateBadge'
 import { pages } from '../../util/paths'
 import { formatDuration, formatFull } from '../../util/time'
@@ -62,7 +63,7 @@ export function RunBar({ run, ancestors, connection, cancelling, now, onRerun }:
         <span className={runCan.progress(run.status) ? 'num dim nowrap run-took' : 'num dim nowrap'}>{took}</span>
       )}
       <span className="dim wide-only clip" title={run.id}>
-        {formatFull(run.started_at ?? run.created_at)}, {run.trigger}
+        {formatFull(run.started_at ?? run.created_at)}, <StartedBy run={run} />
       </span>
       {run.origin_run_id && (
         <Link to="/runs/$id" params={{ id: run.origin_run_id }} search={{}} className="crumb wide-only">
@@ -105,6 +106,17 @@ export function RunBar({ run, ancestors, connection, cancelling, now, onRerun }:
         </Button>
       )}
     </header>
+  )
+}
+
+/** What began it; what came to a trigger is a link to the delivery. */
+function StartedBy({ run }: { run: Run }) {
+  const word = startedByWords[run.trigger]
+  if (!run.delivery_id) return word
+  return (
+    <Link to="/deliveries/$id" params={{ id: run.delivery_id }} className="crumb" title="Show what came">
+      {word}
+    </Link>
   )
 }
 
