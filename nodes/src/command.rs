@@ -45,6 +45,7 @@ pub(crate) struct Params {
     #[schemars(range(min = 0.1, max = 86400))]
     timeout_s: Option<f64>,
     /// Whether it may use the network: the server's own, private addresses included. Without it there is none, not even loopback's.
+    /// With it, secrets that are bound to hosts cannot be used.
     #[serde(default, deserialize_with = "or_default")]
     network: bool,
 }
@@ -82,6 +83,10 @@ impl Node for Command {
         let workdir = workdir(&params.workdir)?;
         let env = environment(params.env, cx)?;
         let plain = self.sandbox.is_plain().await?;
+        if params.network || plain {
+            // Nobody sees what a command dials: a secret that is bound to hosts is for commands without a network.
+            cx.check_secret_host("any host")?;
+        }
         let tree = self.trees.open(cx.run).await?;
         tree.begin(&cx.effect_key).await?;
         self.hand_over(&tree, &workdir, plain, cx).await?;

@@ -63,7 +63,7 @@ impl Node for GitClone {
         if let Some(origin) = tree.origin().filter(|origin| *origin.effect_key == *cx.effect_key) {
             return Ok(done(&origin));
         }
-        let remote = Remote::open(&params.url, params.credential.as_deref(), &self.egress).await?;
+        let remote = Remote::open(&params.url, params.credential.as_deref(), &self.egress, cx).await?;
         let fresh = tree.aside().await?;
         cx.log.line(Stream::System, format!("cloning {}", remote.url())).await;
         fetch(&remote, branch, &fresh).await?;
@@ -148,6 +148,15 @@ mod tests {
             assert!(!fault.retryable && !fault.to_string().contains("wrong-one"), "{fault}");
         }
         assert!(tree_of(&bench).join("a.txt").exists(), "a clone that fails leaves the tree of before");
+    }
+
+    #[tokio::test]
+    async fn a_credential_that_is_bound_to_other_hosts_is_not_sent() {
+        let remote = Remote::start().await.private();
+        let params = json!({"url": remote.url(), "credential": Remote::CREDENTIAL});
+        let elsewhere = bench().secret_for("GIT", &["git.example.org"]);
+        elsewhere.fails(params.clone(), "SECRET_HOST_DENIED", "git.example.org").await;
+        bench().secret_for("GIT", &["127.0.0.1", "localhost"]).output(params).await;
     }
 
     #[tokio::test]

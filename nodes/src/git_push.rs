@@ -68,7 +68,7 @@ impl Node for GitPush {
         // The address was written down at the clone: the repository's own configuration is not asked.
         let origin = tree.repository()?;
         let push = push(&tree, &params).await?;
-        let remote = Remote::open(&origin.url, params.credential.as_deref(), &self.egress).await?;
+        let remote = Remote::open(&origin.url, params.credential.as_deref(), &self.egress, cx).await?;
         cx.log.line(Stream::System, format!("pushing {} to {} of {}", push.commit, push.branch, remote.url())).await;
         push.send(&tree, &remote).await?;
         Git::at(tree.path()).args(["update-ref", &push.seen_as(), &push.commit]).run().await?;

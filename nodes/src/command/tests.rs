@@ -87,6 +87,13 @@ async fn the_network_is_there_only_when_asked_for() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_bound_to_hosts_is_for_commands_without_a_network() {
+    let bench = bench().secret_for("TOKEN", &["api.example.org"]);
+    bench.fails(json!({"run": "true", "network": true}), "SECRET_HOST_DENIED", "TOKEN").await;
+    prints(&bench, "echo fine", "fine").await;
+}
+
+#[tokio::test]
 async fn a_variable_that_loads_a_library_does_so_only_inside() {
     // The library writes where only a process outside the sandbox could, and beside that into the tree.
     let remote = Remote::start().await;

@@ -1,7 +1,7 @@
 //! A remote repository: its URL checked, its addresses pinned, its credential kept out of sight.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use flowforge_core::node::NodeError;
+use flowforge_core::node::{Context, NodeError};
 use reqwest::Url;
 
 use super::runner::Git;
@@ -19,9 +19,10 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Checks a URL and what it leads to.
-    pub(crate) async fn open(url: &str, credential: Option<&str>, egress: &Egress) -> Result<Self, NodeError> {
+    /// Checks a URL, what it leads to, and whether the attempt's secrets may go there.
+    pub(crate) async fn open(url: &str, credential: Option<&str>, egress: &Egress, cx: &Context) -> Result<Self, NodeError> {
         let url = parse(url)?;
+        cx.check_secret_host(url.host_str().unwrap_or_default())?;
         let destination = egress.destination(&url).await?;
         if url.scheme() == "http" && !destination.trusted {
             return Err(refused("plain http shows everybody the credential and the code; use https"));
