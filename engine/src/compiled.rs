@@ -82,8 +82,13 @@ impl Versions {
         if let Some(found) = self.kept_for(workspace, workflow, asked) {
             return Ok(found);
         }
-        let record = store.version_for_run(workspace, workflow, asked).await?;
-        let compiled = self.keep(workspace, record)?;
+        let (version, name) = store.version_to_run(workspace, workflow, asked).await?;
+        // Which version it is may have changed, and its workflow's name, but not what stands in it.
+        let kept = self.lock().compiled.get(&(workflow, version)).cloned();
+        let compiled = match kept.filter(|kept| kept.workspace == workspace && kept.about["name"] == name.as_str()) {
+            Some(kept) => kept,
+            None => self.keep(workspace, store.version(workspace, workflow, version).await?)?,
+        };
         if asked.is_none() {
             self.lock().current.insert(workflow, (compiled.version, clock::monotonic()));
         }

@@ -94,11 +94,12 @@ impl Store {
         workflow_record(row)
     }
 
-    /// The version that a new run executes: the one asked for, else the published one, else the newest.
+    /// The number of the version that a new run executes: the one asked for, else the published one, else the newest. And the
+    /// workflow's name.
     ///
     /// # Errors
     /// `NotFound`, or `Conflict` when the workflow is archived.
-    pub async fn version_for_run(&self, workspace: WorkspaceId, id: WorkflowId, asked: Option<u32>) -> Result<VersionRecord> {
+    pub async fn version_to_run(&self, workspace: WorkspaceId, id: WorkflowId, asked: Option<u32>) -> Result<(u32, String)> {
         let workflow = self.workflow(workspace, id).await?;
         if workflow.status == WorkflowStatus::Archived {
             return Err(Error::Conflict {
@@ -106,8 +107,7 @@ impl Store {
                 message: format!("the workflow {id} is archived; set its status to draft or active to run it"),
             });
         }
-        let number = asked.or(workflow.published_version).unwrap_or(workflow.version);
-        version_record(one_version(&self.read, workspace, id, number).await?, workflow.name)
+        Ok((asked.or(workflow.published_version).unwrap_or(workflow.version), workflow.name))
     }
 }
 
