@@ -130,7 +130,6 @@ pub(crate) async fn open_engine(
         blobs: data.blobs(),
         master_key: secrets::master_key(&store, data, true).await?,
         exclusive: matches!(store.location(), Location::Sqlite(_)),
-        ..EngineConfig::default()
     };
     let environment = Arc::new(EnvironmentSecrets::of_process());
     let engine = Engine::open(store, flowforge_nodes::catalog(&services), services.evaluator(), environment, config).await?;

@@ -104,7 +104,10 @@ impl<'a> Asker<'a> {
                     tokio::time::sleep(LOOK).await;
                 }
             }
-            Act::Answer => self.answer(&self.run().to_owned()).await?,
+            Act::Answer => {
+                let run = self.run().to_owned();
+                self.answer(&run).await?;
+            }
             Act::None(mark) => assert_eq!(self.world.ledger.calls(&format!("{}.{mark}", self.name)), 0, "{mark}"),
             Act::End(runs) => self.end(*runs).await?,
         }
