@@ -8,6 +8,7 @@ use flowforge_tests::{Fleet, Forge, Seed, Server, chain, graph};
 use serde_json::{Value, json};
 
 on_each_database!(
+    a_paused_schedule_is_silent_and_goes_on_with_the_moment,
     a_slot_tells_its_run_what_it_stands_for,
     a_schedule_that_changes_never_fires_what_has_passed,
     what_was_missed_is_made_up_for_as_the_policy_says,
@@ -111,6 +112,32 @@ async fn what_was_missed_is_made_up_for_as_the_policy_says(mut forge: Forge) {
         assert!((least_fired..=most_fired).contains(&fired), "{fired} of {found:#?}");
         assert_eq!(fired + count(&found, "skipped"), found.len(), "what does not fire is told of");
     }
+}
+
+async fn a_paused_schedule_is_silent_and_goes_on_with_the_moment(forge: Forge) {
+    let workflow = published(&forge, "paused", &ticks(json!({"cron": "* * * * * *", "missed": "all"}))).await;
+    until("one fires", async || !deliveries(&forge, &trigger(&forge, &workflow).await).await.is_empty()).await;
+    let trigger = trigger(&forge, &workflow).await;
+    let path = format!("/triggers/{}", trigger["id"].as_str().expect("an id"));
+    let paused = forge.owner.post(&format!("{path}/pause"), json!({})).await.expect(200);
+    assert!(paused["paused_at"].is_string(), "{paused:#}");
+    // A slot that was being decided may still come.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let before = deliveries(&forge, &trigger).await.len();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(deliveries(&forge, &trigger).await.len(), before);
+    forge.owner.post(&format!("{path}/resume"), json!({})).await.expect(200);
+    until("it fires again", async || deliveries(&forge, &trigger).await.len() > before + 1).await;
+    let slots: Vec<_> = deliveries(&forge, &trigger).await.iter().map(|one| seconds(&one["slot"])).collect();
+    let gaps = slots.windows(2).map(|pair| pair[0] - pair[1]).max();
+    assert!(gaps >= Some(3), "what passed meanwhile was made up for: {slots:?}");
+}
+
+/// The seconds within the hour of a time as JSON has it.
+fn seconds(at: &Value) -> i64 {
+    let text = at.as_str().expect("a time");
+    let part = |range: std::ops::Range<usize>| text[range].parse::<i64>().expect("a number");
+    (part(11..13) * 60 + part(14..16)) * 60 + part(17..19)
 }
 
 async fn runs_of_a_schedule_take_turns(forge: Forge) {

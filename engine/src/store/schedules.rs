@@ -45,10 +45,12 @@ impl Store {
     /// Schedules that are due, those that have waited longest first, and when the first of the others is.
     pub(crate) async fn due_schedules(&self, limit: u64) -> Result<(Vec<TriggerId>, Option<Timestamp>)> {
         let now = self.now_sql();
-        let sql = format!("SELECT id FROM triggers WHERE next_fire_at <= {now} ORDER BY next_fire_at LIMIT {limit}");
+        let sql = format!(
+            "SELECT id FROM triggers WHERE next_fire_at <= {now} AND paused_at IS NULL ORDER BY next_fire_at LIMIT {limit}"
+        );
         let due = Id::find_by_statement(self.statement(&sql)).all(&self.read).await?;
         // As far from now as the database says, since its clock decides.
-        let sql = format!("SELECT min(next_fire_at) AS at FROM triggers WHERE next_fire_at > {now}");
+        let sql = format!("SELECT min(next_fire_at) AS at FROM triggers WHERE next_fire_at > {now} AND paused_at IS NULL");
         let next = At::find_by_statement(self.statement(&sql)).one(&self.read).await?.and_then(|row| row.at);
         Ok((due.into_iter().map(|row| TriggerId::new(row.id)).collect(), next.map(Timestamp)))
     }

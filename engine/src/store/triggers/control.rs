@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flowforge_core::{Timestamp, TriggerId, WorkspaceId, trigger::TriggerKind};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+    ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
     sea_query::Expr,
 };
 use uuid::Uuid;
@@ -93,6 +93,7 @@ impl Store {
         let row = Model { paused_at: None, ..found.ok_or(Error::NotFound("trigger"))? };
         let changed = Entity::update_many().col_expr(Column::PausedAt, Expr::value(Option::<i64>::None));
         changed.filter(Column::Id.eq(row.id)).exec(&tx).await?;
+        let row = go_on(&tx, row, at).await?;
         let released = delivery::Entity::update_many()
             .col_expr(delivery::Column::Status, Expr::value(to.as_str()))
             .col_expr(delivery::Column::Reason, Expr::value(why))
@@ -126,4 +127,20 @@ impl Store {
         let trigger = |id: Uuid| last.iter().find(|last| last.delivery_id == id).map(|last| TriggerId::new(last.trigger_id));
         Ok(rows.into_iter().filter_map(|row| Some((trigger(row.id.uuid())?, row))).collect())
     }
+}
+
+/// A schedule goes on with this moment: what passed while it was paused does not fire.
+async fn go_on(tx: &DatabaseTransaction, row: Model, at: Timestamp) -> Result<Model> {
+    if row.next_fire_at.is_none() {
+        return Ok(row);
+    }
+    let row = Model { last_slot: Some(at.0), next_fire_at: Some(at.0), ..row };
+    let moved = ActiveModel {
+        id: Unchanged(row.id),
+        last_slot: Set(row.last_slot),
+        next_fire_at: Set(row.next_fire_at),
+        ..Default::default()
+    };
+    Entity::update(moved).exec_without_returning(tx).await?;
+    Ok(row)
 }
