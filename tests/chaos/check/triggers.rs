@@ -6,9 +6,11 @@ use serde_json::Value;
 
 use crate::world::{Parent, RunRow, World};
 
-/// How long a cancellation may take when nothing goes wrong, and while faults are injected, in milliseconds.
+/// How long a cancellation may take when nothing goes wrong, in milliseconds.
 const SOON_MS: i64 = 5_000;
-const LATE_MS: i64 = 20_000;
+/// How much longer while faults are injected, for each worker that took the run over and for whoever was to, in milliseconds: a
+/// lease, a look, and a database or a worker that was away meanwhile.
+const TAKEOVER_MS: i64 = 10_000;
 
 pub(super) fn acknowledged_runs_end(world: &World) -> Vec<String> {
     let runs: HashMap<&str, &RunRow> = world.runs.iter().map(|run| (run.id.as_str(), run)).collect();
@@ -53,7 +55,8 @@ pub(super) fn cancellations(world: &World) -> Vec<String> {
     }
     for (run, trigger, scenario) in world.known() {
         let Some(acknowledged) = world.journal.get(&trigger.key).and_then(|entry| entry.cancelled_at) else { continue };
-        let limit = if world.calm.contains(&trigger.key) { SOON_MS } else { LATE_MS };
+        let takeovers = if world.calm.contains(&trigger.key) { 0 } else { run.epoch };
+        let limit = SOON_MS + takeovers.max(0) * TAKEOVER_MS;
         let late = run.finished_at_ms.is_some_and(|end| end > acknowledged as i64 + limit);
         if late {
             faults
