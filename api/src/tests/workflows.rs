@@ -57,12 +57,12 @@ async fn a_run_begins_with_the_published_version_or_the_newest() {
         let here = workspace();
         let id = saved(&place, here, "Published").await.id;
         place.store.add_version(here, id, 1, version(&place, constant(2))).await.unwrap();
-        let number = async |asked| place.store.version_for_run(here, id, asked).await.map(|version| version.version);
+        let number = async |asked| place.store.version_to_run(here, id, asked).await.map(|(version, _)| version);
         assert_eq!(number(None).await.unwrap(), 2);
         let published = place.store.publish(here, id, 1, place.clock.now()).await.unwrap();
         assert_eq!((published.status, published.published_version), (WorkflowStatus::Active, Some(1)));
         assert_eq!((number(None).await.unwrap(), number(Some(2)).await.unwrap()), (1, 2));
-        assert!(matches!(number(Some(3)).await, Err(Error::NotFound("version"))));
+        assert!(matches!(place.store.version(here, id, 3).await, Err(Error::NotFound("version"))));
         let archive = WorkflowPatch { status: Some(WorkflowStatus::Archived), ..WorkflowPatch::default() };
         place.store.update_workflow(here, id, archive, place.clock.now()).await.unwrap();
         assert!(matches!(number(None).await, Err(Error::Conflict { code: "workflow_archived", .. })));
@@ -128,7 +128,7 @@ async fn another_workspace_sees_nothing() {
                 store.versions(here, id, u32::MAX, 10).await.err(),
                 store.version(here, id, 1).await.err(),
                 store.publish(here, id, 1, now).await.err(),
-                store.version_for_run(here, id, None).await.err(),
+                store.version_to_run(here, id, None).await.err(),
             ];
             assert!(not_found.iter().all(|fault| matches!(fault, Some(Error::NotFound("workflow")))), "{not_found:?}");
             assert!(store.workflow_names(here, &[id]).await.unwrap().is_empty());

@@ -26,7 +26,7 @@ pub(crate) struct World {
     under_way: Arc<Mutex<(u32, u32)>>,
     begun: Arc<Notify>,
     /// What steps were given, in the order in which they were.
-    told: Arc<Mutex<Vec<Value>>>,
+    pub(crate) told: Arc<Mutex<Vec<Value>>>,
     pub(crate) gate: Arc<Notify>,
 }
 
@@ -54,14 +54,6 @@ impl World {
     /// The most calls that took their time at once.
     pub(crate) fn most_at_once(&self) -> u32 {
         self.under_way.lock().unwrap().1
-    }
-
-    pub(crate) fn tell(&self, value: Value) {
-        self.told.lock().unwrap().push(value);
-    }
-
-    pub(crate) fn told(&self) -> Vec<Value> {
-        self.told.lock().unwrap().clone()
     }
 
     /// Waits until there were so many calls in all.

@@ -33,6 +33,16 @@ impl Secrets for Environment {
     }
 }
 
+impl World {
+    fn tell(&self, value: Value) {
+        self.told.lock().unwrap().push(value);
+    }
+
+    fn told(&self) -> Vec<Value> {
+        self.told.lock().unwrap().clone()
+    }
+}
+
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct TellParams {
     #[serde(default)]

@@ -1,3 +1,5 @@
+//! Secrets as they are, however they may be written, cut, or spread over lines.
+
 use std::sync::{Arc, Mutex};
 
 use base64::{Engine, engine::general_purpose::GeneralPurpose, prelude::*};
