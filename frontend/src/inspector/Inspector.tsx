@@ -19,7 +19,8 @@ type Props = {
   problems: Problem[]
   /** The graph that the step holds, if it can hold one. */
   body?: BodyProps
-  /** What is known about the step beside its parameters, shown below them. */
+  /** What is known about the step beside its parameters, above and below them. */
+  lead?: ReactNode
   about?: ReactNode
   /** Absent where the document is only looked at. */
   onChange?: (patch: Partial<GraphNode>, label: string, path: string) => void
@@ -29,7 +30,7 @@ type Props = {
 }
 
 /** One step's settings, beside the canvas rather than over it. */
-export function Inspector({ node, type, problems, body, about, onChange, onRename, onRemove, onClose }: Props) {
+export function Inspector({ node, type, problems, body, lead, about, onChange, onRename, onRemove, onClose }: Props) {
   const title = node.name || node.id
   const loose = problems.filter((problem) => !problem.field)
   return (
@@ -83,6 +84,7 @@ export function Inspector({ node, type, problems, body, about, onChange, onRenam
           />
           <IdField key={node.id} id={node.id} onRename={onRename} />
         </div>
+        {lead}
         {type && (
           <Params
             node={node}

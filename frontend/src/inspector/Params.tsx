@@ -3,7 +3,7 @@ import { useMemo } from 'react'
 import type { GraphNode, JsonObject, NodeType, Problem, Schema } from '../api/types'
 
 import { Body, forWorkflow, type BodyProps } from './Body'
-import { SecretWritingContext } from './fields/secretWriting'
+import { TakesTemplates } from './fields/takesTemplates'
 import { SchemaForm } from './SchemaForm'
 import { withPorts } from './schema'
 
@@ -25,7 +25,7 @@ export function Params({ node, type, problems, body, onChange }: Props) {
   const form = (part: Schema) => (
     <SchemaForm root="params" schema={part} value={value} problems={problems} onChange={onChange} />
   )
-  if (type.trigger) return <SecretWritingContext.Provider value="name">{form(schema)}</SecretWritingContext.Provider>
+  if (type.trigger) return <TakesTemplates.Provider value={false}>{form(schema)}</TakesTemplates.Provider>
   if (!body) return form(schema)
   const [before, after] = around(schema, body.param)
   return (

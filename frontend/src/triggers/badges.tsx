@@ -20,6 +20,7 @@ import { Badge, type Look } from '../ui/Badge'
 import { NodeIcon } from '../ui/NodeIcon'
 
 import { deliveryState, kindIcons, kindWords, type DeliveryState, type Lateness, type TriggerState } from './words'
+import './triggers.css'
 
 // Exhaustive, as the badges of runs are.
 const triggers: Record<TriggerState, Look> = {

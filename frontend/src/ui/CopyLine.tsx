@@ -11,9 +11,9 @@ export function CopyLine({ label, value, wrap = false }: { label: string; value:
     <div className="copy-line">
       <span className="copy-label">{label}</span>
       <div className="copy-box">
-        <code className={wrap ? 'copy-value is-wrapped' : 'copy-value'} tabIndex={0} aria-label={label}>
-          {value}
-        </code>
+        <div className={wrap ? 'copy-value is-wrapped' : 'copy-value'} role="group" aria-label={label} tabIndex={0}>
+          <code>{value}</code>
+        </div>
         <Tooltip label={copied ? 'Copied' : 'Copy'}>
           <ActionIcon size={28} aria-label={`Copy ${label.toLowerCase()}`} onClick={() => copy(value)}>
             {copied ? <IconCheck size={15} /> : <IconCopy size={15} />}

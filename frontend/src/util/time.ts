@@ -44,25 +44,28 @@ const wall: Intl.DateTimeFormatOptions = {
   hourCycle: 'h23',
 }
 
-/** "Fri, 20 Nov 2026, 09:00", with the seconds when there are any. */
-function formatWall(ms: number, timeZone: string): string {
-  const second = Math.floor(ms / 1000) % 60 ? ({ second: '2-digit' } as const) : {}
+/** Whether a time has seconds to be told; those that stand in one list tell them all or not at all. */
+export const hasSeconds = (at: string): boolean => Math.floor(Date.parse(at) / 1000) % 60 !== 0
+
+/** "Fri, 20 Nov 2026, 09:00" */
+function formatWall(ms: number, timeZone: string, seconds: boolean): string {
+  const second = seconds ? ({ second: '2-digit' } as const) : {}
   return new Intl.DateTimeFormat('en-GB', { ...wall, ...second, timeZone }).format(ms)
 }
 
 /** What the clock of a zone shows at an instant. A zone that the browser does not know is told in UTC. */
-export function formatInZone(at: string, timeZone: string): string {
+export function formatInZone(at: string, timeZone: string, seconds = hasSeconds(at)): string {
   try {
-    return formatWall(Date.parse(at), timeZone)
+    return formatWall(Date.parse(at), timeZone, seconds)
   } catch {
-    return `${formatWall(Date.parse(at), 'UTC')} UTC`
+    return `${formatWall(Date.parse(at), 'UTC', seconds)} UTC`
   }
 }
 
 /** What a clock shows, of a time that carries its own offset: "2026-03-29T03:00:00+02:00" is 03:00, and "+02:00". */
-export function splitLocal(local: string): { text: string; offset: string } {
+export function splitLocal(local: string, seconds = hasSeconds(local)): { text: string; offset: string } {
   const [, time = local, offset = ''] = /^(.*?)(Z|[+-]\d\d:\d\d)$/.exec(local) ?? []
-  return { text: formatWall(Date.parse(`${time}Z`), 'UTC'), offset: offset === 'Z' ? 'UTC' : offset }
+  return { text: formatWall(Date.parse(`${time}Z`), 'UTC', seconds), offset: offset === 'Z' ? 'UTC' : offset }
 }
 
 /** "840 ms", "1.2 s", "2 m 05 s", "3 h 12 m". */

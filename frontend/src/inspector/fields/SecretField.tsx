@@ -7,20 +7,20 @@ import { secretsQuery } from '../../api/secretQueries'
 import { isTemplate } from '../schema'
 
 import { frameProps } from './FieldFrame'
-import { SecretWritingContext, writeSecret } from './secretWriting'
+import { TakesTemplates } from './takesTemplates'
 import type { FieldProps } from './types'
 
 /** What is secret: best the name of a secret of the workspace, which is offered. */
 export function SecretField(props: FieldProps) {
   const { schema, value, path, required, onChange } = props
-  const writing = useContext(SecretWritingContext)
+  const templates = useContext(TakesTemplates)
   const [shown, setShown] = useState(false)
   const secrets = useQuery({ ...secretsQuery, enabled: Boolean(onChange) })
   const names = secrets.data?.map(({ name }) => name) ?? []
   const text = typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value)
   const set = (next: string) => onChange?.(next === '' && !required ? undefined : next, path)
   const shared = { ...frameProps(props), value: text, spellCheck: false, autoComplete: 'off' }
-  if (writing === 'name') {
+  if (!templates) {
     return (
       <Autocomplete
         {...shared}
@@ -55,7 +55,7 @@ export function SecretField(props: FieldProps) {
             <Menu.Dropdown mah={320} style={{ overflowY: 'auto' }}>
               {names.length === 0 && <Menu.Label>No secrets yet: add them on the page Secrets.</Menu.Label>}
               {names.map((name) => (
-                <Menu.Item key={name} className="mono" onClick={() => set(writeSecret(name, writing))}>
+                <Menu.Item key={name} className="mono" onClick={() => set(`{{ secrets.${name} }}`)}>
                   {name}
                 </Menu.Item>
               ))}

@@ -7,7 +7,7 @@ import { idPattern, nodeById, patchNode, renameId, titleOf } from '../../canvas/
 import { change, currentGraph, select, shownGraph, useEditor } from '../../canvas/store'
 import type { Catalog } from '../../canvas/view'
 import { Inspector } from '../../inspector/Inspector'
-import { TriggerAbout } from '../../inspector/TriggerAbout'
+import { ScheduleAbout, TriggerLead } from '../../inspector/TriggerAbout'
 
 type Props = {
   id: string
@@ -39,7 +39,8 @@ export function StepSettings({ id, workflowId, catalog, problems, readOnly, onEn
       type={type}
       problems={own}
       body={param === null ? undefined : { param, titles: bodyOf(node, param).nodes.map(titleOf), onEnter }}
-      about={<TriggerAbout workflowId={workflowId} node={node} faulty={own.length > 0} />}
+      lead={<TriggerLead workflowId={workflowId} node={node} />}
+      about={<ScheduleAbout node={node} faulty={own.length > 0} />}
       onChange={readOnly ? undefined : edit}
       onRename={readOnly ? undefined : (next) => rename(id, next)}
       onRemove={readOnly ? undefined : removeChosen}

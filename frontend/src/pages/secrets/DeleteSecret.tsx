@@ -39,7 +39,7 @@ export function DeleteSecret({ secret, onClose }: { secret: Secret; onClose: () 
           <Button variant="default" onClick={onClose} data-autofocus>
             Keep it
           </Button>
-          <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
+          <Button className="is-danger" loading={remove.isPending} onClick={() => remove.mutate()}>
             Delete
           </Button>
         </Group>

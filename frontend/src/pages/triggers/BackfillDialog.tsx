@@ -33,7 +33,7 @@ export function BackfillDialog({ trigger, onClose }: { trigger: Trigger; onClose
           Each slot of the range that has not fired begins a run now, at most 1,000 of them. Times are on your clock,{' '}
           {zone}.
         </p>
-        <div className="two">
+        <div className="range">
           <TextInput
             type="datetime-local"
             label="From"

@@ -10,8 +10,9 @@ import { deliveryStatuses, reasonOf, zoneOf } from '../../triggers/words'
 import { formatBytes } from '../../ui/LargeValue'
 import { Notice } from '../../ui/Notice'
 import { useNow } from '../../ui/now'
+import { Prose } from '../../ui/Prose'
 import { ShowMore } from '../../ui/ShowMore'
-import { formatAgo, formatFull, formatInZone } from '../../util/time'
+import { formatAgo, formatFull, formatInZone, hasSeconds } from '../../util/time'
 
 type Props = { trigger: Trigger; onOpen: (id: string) => void }
 
@@ -52,16 +53,18 @@ export function Deliveries({ trigger, onOpen }: Props) {
 function Table({ items, trigger, onOpen }: Props & { items: DeliverySummary[] }) {
   const now = useNow(true)
   const isSchedule = trigger.kind === 'schedule'
+  const seconds = items.some(({ slot }) => slot && hasSeconds(slot))
+  const nameOf = ({ slot, delivery_id, id }: DeliverySummary) =>
+    slot ? formatInZone(slot, zoneOf(trigger.params), seconds) : (delivery_id ?? `…${id.slice(-8)}`)
   return (
     <table className="table">
       <thead>
         <tr>
           <th>Status</th>
-          {isSchedule && <th>Slot</th>}
-          <th>Why</th>
+          <th>{isSchedule ? 'Slot' : 'Delivery'}</th>
           {!isSchedule && <th className="wide-only">Size</th>}
           <th className="wide-only">Run</th>
-          <th>{isSchedule ? 'Decided' : 'Came'}</th>
+          <th className={isSchedule ? 'wide-only' : undefined}>{isSchedule ? 'Decided' : 'Came'}</th>
         </tr>
       </thead>
       <tbody>
@@ -70,23 +73,20 @@ function Table({ items, trigger, onOpen }: Props & { items: DeliverySummary[] })
             <td>
               <DeliveryBadge delivery={one} />
             </td>
-            {isSchedule && (
-              <td className="num">{one.slot ? formatInZone(one.slot, zoneOf(trigger.params)) : 'none'}</td>
-            )}
             <td className="main">
               <Link
                 from="/triggers/$id"
                 to="."
                 search={(old) => ({ ...old, delivery: one.id })}
                 onClick={(event) => event.stopPropagation()}
-                className="delivery-link"
+                className={isSchedule ? 'delivery-link is-slot' : 'delivery-link'}
               >
-                {titleOf(one)}
+                {nameOf(one)}
               </Link>
               {one.is_test && <span className="chip">test</span>}{' '}
               {one.replay_of && <span className="chip">replay</span>}{' '}
               <span className="dim" title={reasonOf(one)}>
-                {reasonOf(one)}
+                <Prose text={reasonOf(one)} />
               </span>
             </td>
             {!isSchedule && <td className="num dim wide-only">{formatBytes(one.body_size)}</td>}
@@ -97,7 +97,7 @@ function Table({ items, trigger, onOpen }: Props & { items: DeliverySummary[] })
                 </Link>
               )}
             </td>
-            <td className="dim" title={formatFull(one.received_at)}>
+            <td className={isSchedule ? 'dim wide-only' : 'dim'} title={formatFull(one.received_at)}>
               {formatAgo(one.received_at, now)}
             </td>
           </tr>
@@ -106,9 +106,6 @@ function Table({ items, trigger, onOpen }: Props & { items: DeliverySummary[] })
     </table>
   )
 }
-
-/** What a delivery is called: by its sender, else by us. */
-const titleOf = ({ delivery_id, id }: DeliverySummary): string => delivery_id ?? `…${id.slice(-8)}`
 
 function Nothing({ isSchedule, filtered }: { isSchedule: boolean; filtered: boolean }) {
   const empty = isSchedule

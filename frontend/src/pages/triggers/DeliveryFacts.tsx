@@ -21,7 +21,7 @@ export function DeliveryFacts({ delivery, trigger, onOpen }: Props) {
   const zone = zoneOf(trigger.params)
   const reason = reasonOf(delivery)
   const facts: [string, ReactNode][] = [
-    ['Why', reason && <Prose text={reason} />],
+    ['Why', delivery.status !== 'held' && reason && <Prose text={reason} />],
     [
       'Run',
       run_id && (

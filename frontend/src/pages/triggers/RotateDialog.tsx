@@ -32,7 +32,7 @@ export function RotateDialog({ trigger, onClose }: { trigger: Trigger; onClose: 
           <Button variant="default" onClick={onClose} data-autofocus>
             Keep the old one
           </Button>
-          <Button color="red" loading={rotate.isPending} onClick={() => rotate.mutate()}>
+          <Button className="is-danger" loading={rotate.isPending} onClick={() => rotate.mutate()}>
             New address
           </Button>
         </Group>
