@@ -91,6 +91,7 @@ pub(crate) async fn play(args: &Args, quota: Quota, seed: u64, backing: Arc<Back
     };
     inject(Arc::new(scene), plan.faults.clone()).await;
     round.cluster.heal().await;
+    let healed_ms = now_ms() - round.origin_ms;
 
     let stopped = Instant::now();
     let mut restless = round.come_to_rest(clients).await;
@@ -111,7 +112,13 @@ pub(crate) async fn play(args: &Args, quota: Quota, seed: u64, backing: Arc<Back
     let calm = calm.into_iter().map(|trigger| trigger.key).collect();
     let mut world = round.world(triggers, calm).await;
     world.restless = restless;
+    world.healed_ms = healed_ms;
     round.judge(args, quota, tally, world, rest).await
+}
+
+/// Milliseconds since 1970, as clients and rows count them.
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64
 }
 
 /// Two runs of each kind, and some that are cancelled: some of these would go on for long.
@@ -143,7 +150,7 @@ impl Round {
         sqlx::raw_sql(create).execute(&mut admin).await.expect("a database of our own");
         let canary = format!("canary-{}", uuid::Uuid::new_v4().simple());
         let cluster = Arc::new(Cluster::start(folder.path(), &backing, &database, &canary).await);
-        let origin_ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+        let origin_ms = now_ms();
         let ledger = Arc::new(Ledger::start().await);
         let scenarios: Vec<Scenario> = KINDS.iter().map(|kind| (kind.scenario)(&ledger)).collect();
         let apis = sign_in(&cluster.apis()).await;

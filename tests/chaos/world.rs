@@ -107,6 +107,8 @@ pub(crate) struct World {
     pub(crate) triggers: HashMap<String, Trigger>,
     /// The keys that were triggered when nothing went wrong.
     pub(crate) calm: Vec<String>,
+    /// When the last fault was over, in milliseconds since the beginning.
+    pub(crate) healed_ms: i64,
     pub(crate) journal: BTreeMap<String, Entry>,
     /// The ledger's lines by key, in order.
     pub(crate) effects: HashMap<String, Vec<Effect>>,

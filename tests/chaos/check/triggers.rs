@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::world::{Parent, RunRow, World};
 
-/// How long a cancellation may take when nothing goes wrong, in milliseconds.
+/// How long a cancellation may take when nothing goes wrong, in milliseconds. While faults are injected every worker may be down at
+/// once: then it is counted from their end.
 const SOON_MS: i64 = 5_000;
-/// How much longer while faults are injected, for each worker that took the run over and for whoever was to, in milliseconds: a
-/// lease, a look, and a database or a worker that was away meanwhile.
-const TAKEOVER_MS: i64 = 10_000;
+/// How long it takes at the least until it is late, in a round with faults, in milliseconds.
+const LATE_MS: i64 = 20_000;
 
 pub(super) fn acknowledged_runs_end(world: &World) -> Vec<String> {
     let runs: HashMap<&str, &RunRow> = world.runs.iter().map(|run| (run.id.as_str(), run)).collect();
@@ -55,18 +55,21 @@ pub(super) fn cancellations(world: &World) -> Vec<String> {
     }
     for (run, trigger, scenario) in world.known() {
         let Some(acknowledged) = world.journal.get(&trigger.key).and_then(|entry| entry.cancelled_at) else { continue };
-        let takeovers = if world.calm.contains(&trigger.key) { 0 } else { run.epoch };
-        let limit = SOON_MS + takeovers.max(0) * TAKEOVER_MS;
-        let late = run.finished_at_ms.is_some_and(|end| end > acknowledged as i64 + limit);
+        let acknowledged = acknowledged as i64;
+        let is_calm = world.calm.contains(&trigger.key);
+        let limit = if is_calm { SOON_MS } else { LATE_MS.max(world.healed_ms - acknowledged + SOON_MS) };
+        let late = run.finished_at_ms.is_some_and(|end| end > acknowledged + limit);
         if late {
             faults
                 .push(format!("{} ({}) ended more than {limit} ms after its cancellation was acknowledged", run.id, run.status));
         }
         for (node, _) in &scenario.effects {
             let lines = world.effects_of(&crate::workload::effect_key(&trigger.key, node));
-            let after = lines.iter().filter(|line| line.at_ms as i64 > acknowledged as i64 + limit);
+            let after = lines.iter().filter(|line| line.at_ms as i64 > acknowledged + limit);
             faults.extend(
-                after.map(|line| format!("{} took effect {} ms after the cancellation", line.key, line.at_ms - acknowledged)),
+                after.map(|line| {
+                    format!("{} took effect {} ms after the cancellation", line.key, line.at_ms as i64 - acknowledged)
+                }),
             );
         }
     }
