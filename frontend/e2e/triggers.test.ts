@@ -171,7 +171,7 @@ test('a schedule is previewed while it is written, says its faults at their fiel
       .getByText(/no such date exists/)
       .first()
       .waitFor()
-    await cron.fill('* * * * * *')
+    await cron.fill('*/10 * * * * *')
     await page.keyboard.press('Escape')
     await page.getByRole('button', { name: 'No problems' }).waitFor()
     await page.getByRole('button', { name: 'Publish', exact: true }).click()
@@ -208,10 +208,10 @@ test('a schedule is previewed while it is written, says its faults at their fiel
       await drawer(page).locator('dd').first().waitFor()
     }
     await fill()
-    // A minute of seconds, both ends included.
-    expect(await drawer(page).locator('dd').allTextContents()).toEqual(['61', '61', '0'])
+    // Every ten seconds of a minute, both ends included.
+    expect(await drawer(page).locator('dd').allTextContents()).toEqual(['7', '7', '0'])
     await fill()
-    await page.waitForFunction(() => document.querySelectorAll('[role=dialog] dd')[2]?.textContent === '61')
+    await page.waitForFunction(() => document.querySelectorAll('[role=dialog] dd')[2]?.textContent === '7')
     await drawer(page).getByRole('button', { name: 'Close' }).last().click()
     await page.getByRole('button', { name: 'Pause' }).click()
     await page.getByRole('button', { name: 'Resume' }).waitFor()

@@ -1,6 +1,6 @@
 import { ActionIcon, Menu } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconArchive, IconArchiveOff, IconCopy, IconDots, IconHistory } from '@tabler/icons-react'
+import { IconArchive, IconArchiveOff, IconBolt, IconCopy, IconDots, IconHistory } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 
@@ -37,6 +37,12 @@ export function WorkflowMenu({ workflow }: { workflow: Workflow }) {
           onClick={() => void navigate({ to: pages.runs, search: { workflow_id: workflow.id } })}
         >
           Runs
+        </Menu.Item>
+        <Menu.Item
+          leftSection={<IconBolt size={15} />}
+          onClick={() => void navigate({ to: pages.triggers, search: { workflow_id: workflow.id } })}
+        >
+          Triggers
         </Menu.Item>
         <Menu.Item leftSection={<IconCopy size={15} />} onClick={() => act.mutate(duplicate)}>
           Duplicate

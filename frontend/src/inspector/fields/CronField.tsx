@@ -24,8 +24,9 @@ export function CronField(props: FieldProps) {
       // They are examples and no completions.
       filter={({ options }) => options}
       renderOption={({ option }) => (
-        <span>
-          <code>{option.value}</code> <span className="dim">{usual[option.value]}</span>
+        <span className="cron-choice">
+          <code>{option.value}</code>
+          <span className="dim">{usual[option.value]}</span>
         </span>
       )}
       value={text}

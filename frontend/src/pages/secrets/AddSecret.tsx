@@ -19,6 +19,8 @@ export function AddSecret({ taken, onClose }: { taken: string[]; onClose: () => 
   const wrongName = nameRefusal(name, taken)
   const wrongValue = valueRefusal(value)
   const save = useMutation({
+    // The value is forgotten with the dialog.
+    gcTime: 0,
     mutationFn: () => createSecret({ name, value, hosts }),
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: secretsQuery.queryKey })

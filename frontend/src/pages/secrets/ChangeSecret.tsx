@@ -23,6 +23,8 @@ export function ChangeSecret({ secret, what, onClose }: Props) {
   const needsValue = what === 'value' || wider
   const wrong = needsValue ? valueRefusal(value) : null
   const save = useMutation({
+    // The value is forgotten with the dialog.
+    gcTime: 0,
     mutationFn: () => changeSecret(secret.name, { ...(needsValue && { value }), ...(what === 'hosts' && { hosts }) }),
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: secretsQuery.queryKey })

@@ -18,7 +18,7 @@ export function BackfillDialog({ trigger, onClose }: { trigger: Trigger; onClose
   const [from, setFrom] = useState(() => toField(new Date(Date.now() - dayMs)))
   const [to, setTo] = useState(() => toField(new Date()))
   const [refused, setRefused] = useState<string | null>(null)
-  const fill = useMutation({ mutationFn: (range: Range) => backfill(trigger.id, range), onSuccess: refresh })
+  const fill = useMutation({ mutationFn: (range: Range) => backfill(trigger.id, range), onSettled: refresh })
   const submit = (event: FormEvent) => {
     event.preventDefault()
     const range = rangeOf(from, to, Date.now())
