@@ -178,6 +178,11 @@ impl Shared {
         safe.then(|| self.room.clone().try_acquire_owned().ok()).flatten()
     }
 
+    /// For how many more runs there is room in memory.
+    pub(crate) fn room_left(&self) -> usize {
+        self.room.available_permits()
+    }
+
     /// Room for another run in memory, as soon as there is some.
     pub(crate) async fn room_at_last(&self) -> Option<OwnedSemaphorePermit> {
         // Nobody closes it.

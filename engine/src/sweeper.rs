@@ -24,6 +24,8 @@ use crate::{
 
 /// The most runs and steps that are found at once, oldest first.
 const BATCH: u64 = 200;
+/// The fewest runs that are taken up however little room there is, so that one whose hint was lost has its turn.
+const FEW: usize = 16;
 /// The pause when there is more to find.
 const MORE: Duration = Duration::from_millis(100);
 /// How long a hint may be on its way at the most.
@@ -58,8 +60,9 @@ pub(crate) async fn sweep(shared: &Arc<Shared>) {
 /// Whether everything was found that there is to do.
 async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<bool> {
     let found = shared.store.find_work(shared.config.lease, on_the_way(shared), BATCH).await?;
-    let found_all = (found.runs.len() as u64) < BATCH;
-    for run in found.runs {
+    let most = most_runs(shared);
+    let found_all = (found.runs.len() as u64) < BATCH && found.runs.len() <= most;
+    for run in found.runs.into_iter().take(most) {
         shared.queue.push(Hint::Run(run), Priority::Low);
     }
     for run in shared.store.find_admissible(BATCH).await? {
@@ -80,6 +83,15 @@ async fn run_once(shared: &Arc<Shared>, round: u32) -> Result<bool> {
         shared.store.cancel_orphans().await?;
     }
     Ok(found_all)
+}
+
+/// How many of the runs that were found are taken up. A backlog has hints, which whoever has room takes up; workers that all go
+/// for its oldest runs as well wait for each other's claims and find most of them taken.
+fn most_runs(shared: &Shared) -> usize {
+    match shared.config.queue {
+        QueueConfig::None => usize::MAX,
+        _ => shared.room_left().max(FEW),
+    }
 }
 
 /// How long the hint of a dispatched step may be on its way before the sweeper speaks of the step itself.
