@@ -68,11 +68,13 @@ impl Canaries {
         }
     }
 
-    /// Every way of writing that is looked for: the value, each of its halves, and their encodings.
+    /// Every way of writing that is looked for: the value, its halves, its words, and their encodings.
     fn forms(&self) -> Vec<(&'static str, String)> {
         let mut forms = Vec::new();
         for (name, value) in &self.0 {
             let mut parts: Vec<&str> = value.lines().collect();
+            // Whatever became of what stands between them.
+            parts.extend(value.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() >= 12));
             for line in value.lines() {
                 // The beginning that all have in common is no secret by itself.
                 let middle = (line.len() / 2..line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(0);

@@ -36,7 +36,8 @@ impl Form {
     pub(super) fn is_same(self, pattern: char, text: char) -> bool {
         match self {
             Self::Exact => pattern == text,
-            Self::Plain => pattern == text || pattern.eq_ignore_ascii_case(&text),
+            // In the path of a URL a backslash becomes a slash.
+            Self::Plain => pattern == text || pattern.eq_ignore_ascii_case(&text) || (pattern, text) == ('\\', '/'),
             Self::Base64 => pattern == text || matches!((pattern, text), ('+', '-') | ('/', '_')),
         }
     }
@@ -55,6 +56,7 @@ impl Pattern {
         let other = first.and_then(|first| match (self.form, first) {
             (Form::Base64, '+') => Some('-'),
             (Form::Base64, '/') => Some('_'),
+            (Form::Plain, '\\') => Some('/'),
             (Form::Plain, first) if first.is_ascii_lowercase() => Some(first.to_ascii_uppercase()),
             (Form::Plain, first) if first.is_ascii_uppercase() => Some(first.to_ascii_lowercase()),
             _ => None,

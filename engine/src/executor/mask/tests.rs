@@ -59,6 +59,8 @@ fn encodings_of_texts_are_masked() {
     for written in ["100%ab%25", "100%25ab%2525", "100%2525ab%252525", "100%ab%2525"] {
         assert_eq!(mask.text(format!("<{written}>"), Edges::Whole), "<***>", "{written}");
     }
+    // In a URL's path.
+    check(&SECRET.replace('\\', "/").replace('"', "%22").replace(' ', "%20").replace('ö', "%C3%B6"));
     // In a URL's host, and in the name of a variable.
     check(&SECRET.to_ascii_lowercase());
     check(&SECRET.to_ascii_uppercase());
