@@ -102,7 +102,7 @@ export const isHeldByPause = ({ status, reason }: Pick<DeliverySummary, 'status'
   status === 'held' && reason === pausedReason
 
 export const clockWords: Record<ClockChange, { word: string; help: string }> = {
-  gap: { word: 'skipped by the clock', help: 'The clock skips the time that was asked for; it fires at the change.' },
+  gap: { word: 'moved by the clock', help: 'The clock skips the time that was asked for; it fires at the change.' },
   overlap: { word: 'shown twice', help: 'The clock shows this time twice that day.' },
   offset_changes: { word: 'clock changed', help: 'The clock was changed since the fire before.' },
 }

@@ -114,7 +114,7 @@ function StartedBy({ run }: { run: Run }) {
   const word = startedByWords[run.trigger]
   if (!run.delivery_id) return word
   return (
-    <Link to="/deliveries/$id" params={{ id: run.delivery_id }} className="crumb" title="Show what came">
+    <Link to="/deliveries/$id" params={{ id: run.delivery_id }} className="crumb is-link" title="Show what came">
       {word}
     </Link>
   )
