@@ -77,6 +77,7 @@ fn deliveries() -> TableCreateStatement {
 
 fn indexes() -> Vec<IndexCreateStatement> {
     let is_some = |column: &'static str| Expr::col(column).is_not_null();
+    let stands_at = |status: &'static str| Expr::col("status").eq(status);
     let index = |name: &'static str, table: &'static str, columns: &[&'static str]| {
         let mut index = Index::create().name(name).table(table).to_owned();
         columns.iter().for_each(|column| {
@@ -103,8 +104,10 @@ fn indexes() -> Vec<IndexCreateStatement> {
         index("deliveries_by_trigger", "deliveries", &["trigger_id", "id"]),
         index("deliveries_by_workspace", "deliveries", &["workspace_id", "id"]),
         index("deliveries_by_run", "deliveries", &["run_id"]).and_where(is_some("run_id")).to_owned(),
-        index("deliveries_open", "deliveries", &["received_at"])
-            .and_where(Expr::col("status").is_in(["received", "queued"]))
-            .to_owned(),
+        index("deliveries_by_status", "deliveries", &["workspace_id", "status", "id"]),
+        index("deliveries_with_run", "deliveries", &["trigger_id", "id"]).and_where(is_some("run_id")).to_owned(),
+        // SQLite uses a partial index only for the very condition that it was made with, written out in the statement.
+        index("deliveries_received", "deliveries", &["received_at", "id"]).and_where(stands_at("received")).to_owned(),
+        index("deliveries_queued", "deliveries", &["trigger_id", "slot"]).and_where(stands_at("queued")).to_owned(),
     ]
 }

@@ -272,15 +272,7 @@ impl Store {
         after: Option<(Timestamp, DeliveryId)>,
         limit: u64,
     ) -> Result<Vec<DeliveryRecord>> {
-        let known = trigger::Entity::find().select_only().column(trigger::Column::Id).into_query();
-        let mut query = light()
-            .filter(Column::Status.eq(DeliveryStatus::Received.as_str()))
-            .filter(Column::ReceivedAt.lt(before.0))
-            .filter(Column::TriggerId.in_subquery(known));
-        if let Some((at, id)) = after {
-            let same = Column::ReceivedAt.eq(at.0).and(Column::Id.gt(id.uuid()));
-            query = query.filter(Column::ReceivedAt.gt(at.0).or(same));
-        }
+        let query = open(before, after);
         let rows = query.order_by_asc(Column::ReceivedAt).order_by_asc(Column::Id).limit(limit).all(&self.read).await?;
         rows.into_iter().map(record).collect()
     }
@@ -339,6 +331,20 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: &DeliveryRecord) -> R
     let nothing = OnConflict::new().do_nothing().to_owned();
     let insert = Entity::insert(ActiveModel::from(row(new))).on_conflict(nothing).try_insert();
     Ok(matches!(insert.exec_without_returning(db).await?, TryInsertResult::Inserted(1..)))
+}
+
+/// Deliveries that stand at `received`, without their bodies: come before a moment, after the one given.
+pub(super) fn open(before: Timestamp, after: Option<(Timestamp, DeliveryId)>) -> sea_orm::Select<Entity> {
+    let mut query = light()
+        // Written out, for the index that holds these alone.
+        .filter(Expr::cust("status = 'received'"))
+        .filter(Column::ReceivedAt.lt(before.0))
+        .filter(Expr::cust("EXISTS (SELECT 1 FROM triggers t WHERE t.id = deliveries.trigger_id)"));
+    if let Some((at, id)) = after {
+        let same = Column::ReceivedAt.eq(at.0).and(Column::Id.gt(id.uuid()));
+        query = query.filter(Column::ReceivedAt.gt(at.0).or(same));
+    }
+    query
 }
 
 /// Deliveries without their bodies.

@@ -21,6 +21,9 @@ use crate::error::Result;
 /// Of how many of its last runs a schedule is asked whether they are under way.
 const RUNS_SEEN: u64 = 200;
 
+/// The status is written out, for the index that holds these alone.
+const WAITING: &str = "SELECT DISTINCT trigger_id AS id FROM deliveries WHERE status = 'queued'";
+
 /// What a schedule's earlier slots are doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
@@ -55,11 +58,12 @@ impl Store {
         Ok((due.into_iter().map(|row| TriggerId::new(row.id)).collect(), next.map(Timestamp)))
     }
 
-    /// Decides what has come to a schedule, and writes it down. The rows that were new; nothing when it is not due any more, or
+    /// Decides what has come to a schedule, and writes it down; `asks` says whether what its earlier slots do matters. The rows that were new; nothing when it is not due any more, or
     /// another process is at it.
     pub(crate) async fn decide_schedule(
         &self,
         id: TriggerId,
+        asks: impl FnOnce(&TriggerRecord) -> bool,
         decide: impl FnOnce(&TriggerRecord, &Standing, Timestamp) -> Decided,
     ) -> Result<Option<(TriggerRecord, Vec<DeliveryRecord>)>> {
         let tx = self.begin().await?;
@@ -69,7 +73,7 @@ impl Store {
             return Ok(None);
         };
         let record = super::triggers::record(row)?;
-        let standing = self.standing_of(&tx, id).await?;
+        let standing = if asks(&record) { self.standing_of(&tx, id).await? } else { Standing::default() };
         let decided = decide(&record, &standing, now);
         if let Some(reason) = decided.drop_queued {
             drop_queued(&tx, id, reason, now).await?;
@@ -93,7 +97,7 @@ impl Store {
 
     /// Schedules with slots that wait for their turn.
     pub(crate) async fn waiting_schedules(&self, limit: u64) -> Result<Vec<TriggerId>> {
-        let sql = format!("SELECT DISTINCT trigger_id AS id FROM deliveries WHERE status = 'queued' LIMIT {limit}");
+        let sql = format!("{WAITING} LIMIT {limit}");
         let rows = Id::find_by_statement(self.statement(&sql)).all(&self.read).await?;
         Ok(rows.into_iter().map(|row| TriggerId::new(row.id)).collect())
     }
@@ -107,7 +111,7 @@ impl Store {
         }
         let first = delivery::Entity::find()
             .filter(delivery::Column::TriggerId.eq(id.uuid()))
-            .filter(delivery::Column::Status.eq(DeliveryStatus::Queued.as_str()))
+            .filter(Expr::cust("status = 'queued'"))
             .order_by_asc(delivery::Column::Slot)
             .one(&tx)
             .await?;
@@ -205,4 +209,32 @@ struct Id {
 #[derive(FromQueryResult)]
 struct At {
     at: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use flowforge_migrations::{Migrator, MigratorTrait};
+    use sea_orm::{DbBackend, QueryTrait};
+
+    use super::*;
+    use crate::store::Location;
+
+    #[derive(FromQueryResult)]
+    struct Plan {
+        detail: String,
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_every_second_reads_no_table_on_sqlite() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::connect(&Location::Sqlite(folder.path().join("plan.db"))).await.unwrap();
+        Migrator::up(store.connection(), None).await.unwrap();
+        let open = deliveries::open(Timestamp(7), None).build(DbBackend::Sqlite).to_string();
+        for (sql, index) in [(WAITING, "deliveries_queued"), (open.as_str(), "deliveries_received")] {
+            let plan =
+                Plan::find_by_statement(store.statement(&format!("EXPLAIN QUERY PLAN {sql}"))).all(&store.read).await.unwrap();
+            let plan: Vec<_> = plan.into_iter().map(|row| row.detail).collect();
+            assert!(plan.iter().any(|line| line.contains(index)), "{sql}: {plan:?}");
+        }
+    }
 }

@@ -78,7 +78,7 @@ async fn each<F: Future<Output = Result<()>>>(ids: Vec<TriggerId>, act: impl Fn(
 
 async fn fire(shared: &Arc<Shared>, id: TriggerId) -> Result<()> {
     let mut earlier = Vec::new();
-    let decided = shared.store.decide_schedule(id, |trigger, standing, now| {
+    let decided = shared.store.decide_schedule(id, minds_overlaps, |trigger, standing, now| {
         let (decided, cancel) = decide(trigger, standing, now);
         earlier = cancel;
         decided
@@ -99,6 +99,11 @@ async fn go_on(shared: &Arc<Shared>, id: TriggerId) -> Result<()> {
         begin(shared, &trigger, &delivery, input(&trigger, &delivery)).await?;
     }
     Ok(())
+}
+
+/// Whether it matters to a schedule that an earlier run is under way.
+fn minds_overlaps(trigger: &TriggerRecord) -> bool {
+    schedule(trigger).is_some_and(|schedule| schedule.params().overlap != Overlap::Allow)
 }
 
 /// What becomes of the slots that have come, and which earlier runs are cancelled for them.
