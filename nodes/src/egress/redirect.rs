@@ -20,12 +20,19 @@ const HARMLESS: [HeaderName; 6] = [
 ];
 
 impl Call {
-    /// Turns to another address. Another origin is told nothing that may be a credential.
-    pub(crate) fn lead_to(&mut self, url: reqwest::Url) {
+    /// Turns to another address. Another origin is told nothing that may be a credential, and sent no body, which may hold one.
+    pub(crate) fn lead_to(&mut self, url: reqwest::Url) -> Result<(), NodeError> {
         if url.origin() != self.url.origin() {
+            if !self.body.is_empty() {
+                let (from, to) = (shown(&self.url), shown(&url));
+                let message =
+                    format!("{from} sends on to {to}, with a body that was meant for the former; call that address itself");
+                return Err(NodeError::fatal("INVALID_REDIRECT", message));
+            }
             self.headers = HARMLESS.iter().filter_map(|name| Some((name.clone(), self.headers.get(name)?.clone()))).collect();
         }
         self.url = url;
+        Ok(())
     }
 }
 
@@ -45,7 +52,7 @@ pub(super) fn next(call: &Call, answer: &Answer) -> Result<Option<Call>, NodeErr
         next.body = Bytes::new();
         next.headers.remove(header::CONTENT_TYPE);
     }
-    next.lead_to(url);
+    next.lead_to(url)?;
     Ok(Some(next))
 }
 

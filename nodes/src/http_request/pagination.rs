@@ -198,8 +198,7 @@ fn lead(call: &mut Call, url: Url, gathered: &Gathered) -> Result<(), NodeError>
         let message = format!("{} leads back to a page that was read already", shown(&call.url));
         return Err(NodeError::fatal("PAGINATION_LOOP", message));
     }
-    call.lead_to(url);
-    Ok(())
+    call.lead_to(url)
 }
 
 impl NextPage {

@@ -176,6 +176,11 @@ async fn credentials_stay_with_the_host_they_are_for() {
     let asked = other.asked().remove(0);
     assert_eq!((asked.header("authorization"), asked.header("x-token"), asked.header("accept")), ("", "", "a/b"));
     assert_eq!(asked.header("idempotency-key"), &*bench().cx.effect_key);
+    // A body may hold a secret as well as a header.
+    let before = other.asked().len();
+    let posted = json!({"method": "POST", "url": server.url("/other"), "body": {"token": "t"}});
+    bench().fails(posted, "INVALID_REDIRECT", "call that address itself").await;
+    assert_eq!(other.asked().len(), before, "the other host was sent it");
 }
 
 #[tokio::test]
