@@ -39,11 +39,20 @@ impl Vault {
     }
 }
 
-/// The secrets that the templates in a document name, bodies included.
+/// The secrets that the templates in a document name, bodies included, and those that its triggers prove their callers by.
 pub fn names_in(document: &Value) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     collect(document, &mut names);
+    let nodes = document["nodes"].as_array().into_iter().flatten();
+    let triggers = nodes.filter(|node| node["type"].as_str().is_some_and(|kind| kind.starts_with("trigger.")));
+    names.extend(triggers.flat_map(|trigger| proofs(&trigger["params"])));
     names
+}
+
+/// A trigger names its secrets bare: nothing is there that a template could see.
+fn proofs(params: &Value) -> impl Iterator<Item = String> {
+    let fields = [params, &params["auth"]].into_iter().flat_map(|owner| [&owner["secret"], &owner["previous_secret"]]);
+    fields.filter_map(Value::as_str).filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 fn collect(value: &Value, names: &mut BTreeSet<String>) {
@@ -72,7 +81,10 @@ mod tests {
             {"params": {"url": "https://x/{{ secrets.A }}?{{secrets['B']}}", "note": "secrets.NOT"}},
             {"params": {"body": {"nodes": [{"params": {"headers": {"x": ["{{ secrets.C }}"]}}}]}}},
             {"params": {"code": "`{{` + secrets.NOT"}},
+            {"type": "trigger.webhook", "params": {"auth": {"scheme": "github", "secret": "D", "previous_secret": ""}}},
+            {"type": "trigger.github", "params": {"secret": "E", "previous_secret": "F"}},
+            {"type": "set", "params": {"secret": "NOT"}},
         ]});
-        assert_eq!(names_in(&document), BTreeSet::from(["A", "B", "C"].map(str::to_owned)));
+        assert_eq!(names_in(&document), BTreeSet::from(["A", "B", "C", "D", "E", "F"].map(str::to_owned)));
     }
 }

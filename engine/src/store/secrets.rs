@@ -167,7 +167,7 @@ impl Store {
                      w.published_version IS NOT NULL AND v.version = w.published_version AS is_published, v.graph \
                    FROM workflows w JOIN workflow_versions v \
                      ON v.workflow_id = w.id AND (v.version = w.version OR v.version = w.published_version) \
-                   WHERE w.workspace_id = $1 AND w.status <> 'archived' AND CAST(v.graph AS text) LIKE '%secrets%' \
+                   WHERE w.workspace_id = $1 AND w.status <> 'archived' AND CAST(v.graph AS text) LIKE '%secret%' \
                    ORDER BY w.name, w.id";
         let statement = Statement::from_sql_and_values(self.backend(), sql, [workspace.uuid().into()]);
         Ok(MentioningGraph::find_by_statement(statement).all(&self.read).await?)
