@@ -50,6 +50,7 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("too_many_requests", "The caller has asked too often; `Retry-After` says how long to wait."),
     ("too_many_secrets", "The workspace has as many secrets as it may."),
     ("too_many_signals", "The run keeps as many signals as it can until a step takes one."),
+    ("trigger_kind_changed", "The trigger is of another kind now, which has nothing like the delivery."),
     ("trigger_not_active", "The trigger belongs to no published version of an active workflow."),
     ("trigger_stopped", "The trigger does not answer now: no published version of an active workflow has it."),
     ("trigger_unready", "The secret that callers of the trigger have to prove to know is missing."),

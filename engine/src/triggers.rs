@@ -18,6 +18,7 @@ use flowforge_core::{RunId, Timestamp, trigger::TriggerKind};
 use futures::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 
+use self::door::of_version;
 pub use self::{
     door::Door,
     inbox::{Arrival, Receipt},
@@ -98,10 +99,36 @@ async fn try_to_make_good(shared: &Arc<Shared>, delivery: &DeliveryRecord) -> Re
 /// Does with a delivery that stands at `received` whatever its trigger asks for.
 pub(crate) async fn process(shared: &Arc<Shared>, delivery: &DeliveryRecord) -> Result<Option<Accepted>> {
     let trigger = shared.store.trigger_of(delivery.trigger).await?.ok_or(Error::NotFound("trigger"))?;
-    match trigger.kind {
-        TriggerKind::Webhook | TriggerKind::Github => inbox::process(shared, &trigger, delivery).await,
-        TriggerKind::Schedule => begin(shared, &trigger, delivery, scheduler::input(&trigger, delivery)).await,
-    }
+    process_of(shared, &trigger, delivery).await
+}
+
+/// Like [`process`], for a trigger that was read already. What counts is the node as the delivery's version has it: the trigger
+/// may have become another one since.
+pub(crate) async fn process_of(
+    shared: &Arc<Shared>,
+    trigger: &TriggerRecord,
+    delivery: &DeliveryRecord,
+) -> Result<Option<Accepted>> {
+    let version = delivery.version.unwrap_or(trigger.version);
+    let reason = match of_version(shared, trigger, version).await {
+        Ok(Some(trigger)) if is_of_kind(delivery, trigger.kind) => {
+            return match trigger.kind {
+                TriggerKind::Webhook | TriggerKind::Github => inbox::process(shared, &trigger, delivery).await,
+                TriggerKind::Schedule => begin(shared, &trigger, delivery, scheduler::input(&trigger, delivery)).await,
+            };
+        }
+        Ok(Some(other)) => format!("`{}` is a {} trigger in version {version}, and this is none of its", other.node, other.kind),
+        Ok(None) => format!("version {version} has no trigger `{}`", trigger.node),
+        Err(Error::NotFound(_)) => format!("there is no version {version} of its workflow"),
+        Err(fault) => return Err(fault),
+    };
+    decide(shared, delivery, DeliveryStatus::Failed, Some(&reason)).await?;
+    Ok(None)
+}
+
+/// Whether a delivery is what triggers of a kind begin runs of: slots are of schedules, and schedules have nothing else.
+fn is_of_kind(delivery: &DeliveryRecord, kind: TriggerKind) -> bool {
+    delivery.slot.is_some() == (kind == TriggerKind::Schedule)
 }
 
 /// Starts the run of a delivery that stands at `received`; nothing when it exists already, or when it never can.

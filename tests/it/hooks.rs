@@ -6,6 +6,7 @@ mod bodies;
 mod crash;
 mod examples;
 mod github;
+mod kinds;
 mod once;
 mod people;
 mod runs;

@@ -15,7 +15,7 @@ use crate::{
         deliveries::{DeliveryRecord, DeliveryStatus},
         triggers::{TriggerRecord, TriggerStatus},
     },
-    triggers::{begin, scheduler},
+    triggers::{process_of, scheduler},
 };
 
 /// The most slots that one backfill fires.
@@ -73,7 +73,7 @@ impl Engine {
         let new = self.shared.store.backfill(slots.iter().map(row).collect()).await?;
         for delivery in new.iter().filter(|_| !waits) {
             // The slot is on disk: whoever looks after deliveries begins what this process has no room for.
-            if let Err(fault) = begin(&self.shared, &record, delivery, scheduler::input(&record, delivery)).await {
+            if let Err(fault) = Box::pin(process_of(&self.shared, &record, delivery)).await {
                 tracing::warn!(delivery = %delivery.id, %fault, "the run of a slot could not be started yet");
             }
         }

@@ -132,11 +132,11 @@ pub(super) async fn newest(shared: &Shared, trigger: TriggerRecord) -> Result<Op
     in_version(shared, trigger, record.version).await
 }
 
-/// The trigger as the version has it that a delivery was taken for.
-pub(super) async fn of_version(shared: &Shared, trigger: &TriggerRecord, version: Option<u32>) -> Result<TriggerRecord> {
-    match version.filter(|version| *version != trigger.version) {
-        None => Ok(trigger.clone()),
-        Some(version) => in_version(shared, trigger.clone(), version).await?.ok_or(Error::NotFound("trigger in its version")),
+/// The trigger as a version has it, if that has it.
+pub(super) async fn of_version(shared: &Shared, trigger: &TriggerRecord, version: u32) -> Result<Option<TriggerRecord>> {
+    match version == trigger.version {
+        true => Ok(Some(trigger.clone())),
+        false => in_version(shared, trigger.clone(), version).await,
     }
 }
 

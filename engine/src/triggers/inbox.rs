@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     NotTaken, begin,
-    door::{Ask, Door, of_version, prove},
+    door::{Ask, Door, prove},
     judged::{self, input, query, value},
     off_thread,
 };
@@ -229,13 +229,12 @@ async fn filtered(shared: &Shared, code: &str, input: &Value) -> Result<Option<(
     Ok(Some((DeliveryStatus::Filtered, "its filter did not want it".to_owned())))
 }
 
-/// Does with a delivery that stands at `received` what was not done when it came.
+/// Does with a delivery that stands at `received` what was not done when it came. The trigger is as the delivery's version has it.
 pub(super) async fn process(
     shared: &Arc<Shared>,
     trigger: &TriggerRecord,
     delivery: &DeliveryRecord,
 ) -> Result<Option<Accepted>> {
-    let trigger = &of_version(shared, trigger, delivery.version).await?;
     let Some(ask) = Ask::of(trigger)? else { return Ok(None) };
     let (kept, raw) = (delivery.headers.clone(), delivery.body.clone().unwrap_or_default());
     let (limit, is_github) = (ask.max_body_bytes(), matches!(ask, Ask::Github(_)));

@@ -9,6 +9,7 @@ use flowforge_core::{
 
 use super::{
     door::{Ask, newest},
+    is_of_kind,
     judged::value,
     process,
 };
@@ -25,6 +26,10 @@ use crate::{
 pub(crate) async fn replay(shared: &Arc<Shared>, workspace: WorkspaceId, id: DeliveryId) -> Result<DeliveryId> {
     let old = shared.store.delivery(workspace, id).await?;
     let trigger = answering(shared, &old).await?;
+    if !is_of_kind(&old, trigger.kind) {
+        let message = format!("its trigger is of the kind {} now, which has nothing like the delivery {id}", trigger.kind);
+        return Err(Error::Conflict { code: "trigger_kind_changed", message });
+    }
     if old.slot.is_none() && old.body.is_none() {
         let message = format!("the delivery {id} was {}, so what came is not kept; have it sent again", old.status.as_str());
         return Err(Error::Conflict { code: "delivery_without_body", message });

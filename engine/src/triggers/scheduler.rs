@@ -9,7 +9,7 @@ use flowforge_core::{
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::begin;
+use super::{begin, process_of};
 use crate::{
     clock,
     error::Result,
@@ -96,7 +96,8 @@ async fn fire(shared: &Arc<Shared>, id: TriggerId) -> Result<()> {
 
 async fn go_on(shared: &Arc<Shared>, id: TriggerId) -> Result<()> {
     if let Some((trigger, delivery)) = shared.store.next_slot_in_line(id).await? {
-        begin(shared, &trigger, &delivery, input(&trigger, &delivery)).await?;
+        // It may be of an earlier version.
+        Box::pin(process_of(shared, &trigger, &delivery)).await?;
     }
     Ok(())
 }
