@@ -11,6 +11,7 @@ mod once;
 mod people;
 mod runs;
 mod storm;
+mod together;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flowforge_tests::{Client, Forge, Reply, chain};

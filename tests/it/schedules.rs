@@ -12,6 +12,8 @@ on_each_database!(
     a_slot_tells_its_run_what_it_stands_for,
     a_schedule_that_changes_never_fires_what_has_passed,
     what_was_missed_is_made_up_for_as_the_policy_says,
+    a_schedule_that_was_not_paused_loses_nothing_when_it_is_resumed,
+    slots_that_wait_are_left_out_when_their_schedule_stops,
     runs_of_a_schedule_take_turns,
     a_backfill_fires_what_has_not_fired,
     what_never_comes_is_refused_when_it_is_saved
@@ -131,6 +133,55 @@ async fn a_paused_schedule_is_silent_and_goes_on_with_the_moment(forge: Forge) {
     let slots: Vec<_> = deliveries(&forge, &trigger).await.iter().map(|one| seconds(&one["slot"])).collect();
     let gaps = slots.windows(2).map(|pair| pair[0] - pair[1]).max();
     assert!(gaps >= Some(3), "what passed meanwhile was made up for: {slots:?}");
+}
+
+async fn a_schedule_that_was_not_paused_loses_nothing_when_it_is_resumed(forge: Forge) {
+    // A slot that has come and has not fired yet is what would be lost.
+    let every_other = json!({"cron": "*/2 * * * * *", "missed": "all", "jitter_s": 1});
+    let workflow = published(&forge, "resumed", &ticks(every_other)).await;
+    let trigger = trigger(&forge, &workflow).await;
+    let resume = format!("/triggers/{}/resume", trigger["id"].as_str().expect("an id"));
+    until("five fire", async || {
+        forge.owner.post(&resume, json!({})).await.expect(200);
+        deliveries(&forge, &trigger).await.len() >= 5
+    })
+    .await;
+    let slots: Vec<_> = deliveries(&forge, &trigger).await.iter().map(|one| seconds(&one["slot"])).collect();
+    assert!(slots.windows(2).all(|pair| pair[0] - pair[1] == 2), "a slot is missing: {slots:?}");
+}
+
+async fn slots_that_wait_are_left_out_when_their_schedule_stops(forge: Forge) {
+    let work = ("work", "delay", json!({"seconds": 600}));
+    let every = json!({"cron": "* * * * * *", "overlap": "queue"});
+    for (name, instead) in [
+        ("archived", None),
+        ("removed", Some(("other", "trigger.schedule", json!({"cron": "0 0 1 1 *"})))),
+        ("changed", Some(("tick", "trigger.webhook", json!({})))),
+    ] {
+        let workflow = published(&forge, name, &chain(&[("tick", "trigger.schedule", every.clone()), work.clone()])).await;
+        let path = format!("/workflows/{workflow}");
+        let trigger = trigger(&forge, &workflow).await;
+        until("two wait", async || count(&deliveries(&forge, &trigger).await, "queued") >= 2).await;
+        match instead {
+            None => drop(forge.owner.delete(&path).await.expect(204)),
+            Some(node) => {
+                let next = json!({"graph": chain(&[node, work.clone()]), "base_version": 1});
+                forge.owner.post(&format!("{path}/versions"), next).await.expect(201);
+                forge.owner.post(&format!("{path}/publish"), json!({"version": 2})).await.expect(200);
+            }
+        }
+        let left = deliveries(&forge, &trigger).await;
+        assert_eq!(count(&left, "queued"), 0, "{name}: {left:#?}");
+        let skipped: Vec<_> = left.iter().filter(|one| one["status"] == "skipped").collect();
+        assert!(skipped.len() >= 2 && skipped.iter().all(|one| one["reason"].is_string()), "{name}: {left:#?}");
+        // Nothing takes the place of the run that is under way.
+        let run = left.iter().find(|one| one["status"] == "started").expect("the first");
+        let run = run["run_id"].as_str().expect("a run");
+        forge.owner.post(&format!("/runs/{run}/cancel"), json!({})).await;
+        until("it ends", async || runs(&forge, &workflow).await.iter().all(|run| run["finished_at"].is_string())).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(runs(&forge, &workflow).await.len(), 1, "{name}");
+    }
 }
 
 /// The seconds within the hour of a time as JSON has it.

@@ -14,7 +14,7 @@ use super::{
     Now, Store,
     deliveries::{self, DeliveryRecord, DeliveryStatus},
     entity::triggers::{delivery, trigger},
-    triggers::{TriggerRecord, TriggerStatus},
+    triggers::{STOPPED, TriggerRecord, TriggerStatus},
 };
 use crate::error::Result;
 
@@ -102,10 +102,20 @@ impl Store {
         Ok(rows.into_iter().map(|row| TriggerId::new(row.id)).collect())
     }
 
-    /// Lets the first slot that waits have its turn, when no earlier run is under way.
+    /// Lets the first slot that waits have its turn, when no earlier run is under way. Those of a trigger that is not active are
+    /// left out: one may have been written down just as it stopped.
     pub(crate) async fn next_slot_in_line(&self, id: TriggerId) -> Result<Option<(TriggerRecord, DeliveryRecord)>> {
         let tx = self.begin().await?;
-        let Some(row) = locked(&tx, id).await?.filter(|row| row.paused_at.is_none()) else { return Ok(None) };
+        let Some(row) = locked(&tx, id).await? else { return Ok(None) };
+        if row.status != TriggerStatus::Active.as_str() {
+            let now = self.now_in(&tx).await?;
+            drop_queued(&tx, id, STOPPED, now).await?;
+            tx.commit().await?;
+            return Ok(None);
+        }
+        if row.paused_at.is_some() {
+            return Ok(None);
+        }
         if !self.standing_of(&tx, id).await?.under_way.is_empty() {
             return Ok(None);
         }
@@ -189,7 +199,8 @@ async fn locked(tx: &DatabaseTransaction, id: TriggerId) -> Result<Option<trigge
     Ok(query.one(tx).await?)
 }
 
-async fn drop_queued(tx: &DatabaseTransaction, id: TriggerId, reason: &str, at: Timestamp) -> Result<()> {
+/// Leaves out what waits for its turn.
+pub(super) async fn drop_queued(tx: &DatabaseTransaction, id: TriggerId, reason: &str, at: Timestamp) -> Result<()> {
     delivery::Entity::update_many()
         .col_expr(delivery::Column::Status, Expr::value(DeliveryStatus::Skipped.as_str()))
         .col_expr(delivery::Column::Reason, Expr::value(reason))

@@ -8,14 +8,15 @@ use flowforge_core::{
     trigger::{TriggerKind, TriggerNode, triggers},
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde_json::Value;
 
 use super::{
     Page, PageRequest, Store,
     entity::triggers::trigger::{ActiveModel, Column, Entity, Model},
+    schedules::drop_queued,
 };
 use crate::{
     clock,
@@ -48,6 +49,9 @@ impl TriggerStatus {
         all.into_iter().find(|status| status.as_str() == word).ok_or_else(|| inconsistent("status", word))
     }
 }
+
+/// Why slots do not fire that wait for their turn when their schedule stops.
+pub(super) const STOPPED: &str = "its schedule does not run any more: archived, not active, or not in the published version";
 
 /// A trigger.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,12 +175,17 @@ pub(super) async fn activate(tx: &DatabaseTransaction, of: Owned, graph: &Value)
     let nodes = nodes(graph);
     let existing = rows(tx, of.workflow).await?;
     for row in existing.iter().filter(|row| !nodes.iter().any(|node| node.node.as_str() == row.node_id)) {
-        update(tx, stopped(row.clone(), of.at)).await?;
+        stop_one(tx, row.clone(), of.at).await?;
     }
     for node in nodes {
         match existing.iter().find(|row| row.node_id == node.node.as_str()) {
             None => insert(tx, new_row(of, &node, TriggerStatus::Active)).await?,
-            Some(row) => update(tx, changed(row, of, &node)).await?,
+            Some(row) => {
+                if node.kind != TriggerKind::Schedule {
+                    leave_out(tx, row, of.at).await?;
+                }
+                update(tx, changed(row, of, &node)).await?;
+            }
         }
     }
     Ok(())
@@ -186,14 +195,29 @@ pub(super) async fn activate(tx: &DatabaseTransaction, of: Owned, graph: &Value)
 pub(super) async fn stop(tx: &DatabaseTransaction, workflow: WorkflowId, at: Timestamp) -> Result<()> {
     for row in rows(tx, workflow).await? {
         if row.status == TriggerStatus::Active.as_str() {
-            update(tx, stopped(row, at)).await?;
+            stop_one(tx, row, at).await?;
         }
     }
     Ok(())
 }
 
-async fn rows(db: &impl ConnectionTrait, workflow: WorkflowId) -> Result<Vec<Model>> {
-    Ok(Entity::find().filter(Column::WorkflowId.eq(workflow.uuid())).all(db).await?)
+async fn stop_one(tx: &DatabaseTransaction, row: Model, at: Timestamp) -> Result<()> {
+    leave_out(tx, &row, at).await?;
+    update(tx, stopped(row, at)).await
+}
+
+/// What waits for its turn at a schedule that is none any more is left out.
+async fn leave_out(tx: &DatabaseTransaction, row: &Model, at: Timestamp) -> Result<()> {
+    if row.kind != TriggerKind::Schedule.as_str() {
+        return Ok(());
+    }
+    drop_queued(tx, TriggerId::new(row.id), STOPPED, at).await
+}
+
+/// A workflow's triggers, about to change: PostgreSQL keeps other writers away until the commit, and SQLite has no other writer.
+async fn rows(tx: &DatabaseTransaction, workflow: WorkflowId) -> Result<Vec<Model>> {
+    let query = Entity::find().filter(Column::WorkflowId.eq(workflow.uuid())).order_by_asc(Column::Id);
+    Ok(query.lock_exclusive().all(tx).await?)
 }
 
 /// A document that cannot be read has no triggers; nothing is published that cannot be compiled.
@@ -206,10 +230,22 @@ async fn insert(tx: &DatabaseTransaction, row: Model) -> Result<()> {
     Ok(())
 }
 
+/// Writes what versions say of a trigger. Its address, and whether it is paused, is for people to change.
 async fn update(tx: &DatabaseTransaction, row: Model) -> Result<()> {
-    let unchanged = row.id;
-    let row = ActiveModel { id: Set(unchanged), ..row.into_active_model().reset_all() };
-    Entity::update(row).exec_without_returning(tx).await?;
+    let changed = ActiveModel {
+        id: Unchanged(row.id),
+        kind: Set(row.kind),
+        status: Set(row.status),
+        version: Set(row.version),
+        params: Set(row.params),
+        revision: Set(row.revision),
+        auth_at: Set(row.auth_at),
+        next_fire_at: Set(row.next_fire_at),
+        last_slot: Set(row.last_slot),
+        updated_at: Set(row.updated_at),
+        ..Default::default()
+    };
+    Entity::update(changed).exec_without_returning(tx).await?;
     Ok(())
 }
 

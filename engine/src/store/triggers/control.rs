@@ -43,7 +43,8 @@ impl Store {
     /// # Errors
     /// `NotFound`.
     pub async fn pause_trigger(&self, workspace: WorkspaceId, id: TriggerId, at: Timestamp) -> Result<TriggerRecord> {
-        self.change_trigger(workspace, id, |row| Model { paused_at: row.paused_at.or(Some(at.0)), ..row }).await
+        let since = |row: &Model| row.paused_at.or(Some(at.0));
+        self.change_trigger(workspace, id, |row| ActiveModel { paused_at: Set(since(row)), ..Default::default() }).await
     }
 
     /// Gives a trigger another address; the old one answers nobody.
@@ -51,32 +52,26 @@ impl Store {
     /// # Errors
     /// `NotFound`.
     pub async fn rotate_trigger(&self, workspace: WorkspaceId, id: TriggerId) -> Result<TriggerRecord> {
-        self.change_trigger(workspace, id, |row| Model { token: clock::new_token(), ..row }).await
+        self.change_trigger(workspace, id, |_| ActiveModel { token: Set(clock::new_token()), ..Default::default() }).await
     }
 
+    /// Changes what `change` sets of a trigger, and nothing else of it.
     async fn change_trigger(
         &self,
         workspace: WorkspaceId,
         id: TriggerId,
-        change: impl FnOnce(Model) -> Model,
+        change: impl FnOnce(&Model) -> ActiveModel,
     ) -> Result<TriggerRecord> {
         let tx = self.begin().await?;
-        let found = Entity::find_by_id(id.uuid()).filter(Column::WorkspaceId.eq(workspace.uuid())).one(&tx).await?;
-        let row = change(found.ok_or(Error::NotFound("trigger"))?);
-        // Only these: publishing may change the others meanwhile.
-        let changed = ActiveModel {
-            id: Unchanged(row.id),
-            paused_at: Set(row.paused_at),
-            token: Set(row.token.clone()),
-            ..Default::default()
-        };
-        Entity::update(changed).exec_without_returning(&tx).await?;
+        let row = locked_trigger(&tx, workspace, id).await?;
+        let changed = ActiveModel { id: Unchanged(row.id), ..change(&row) };
+        let row = Entity::update(changed).exec(&tx).await?;
         tx.commit().await?;
         record(row)
     }
 
     /// Lets what comes to a trigger pass again, and decides in the same transaction what becomes of that which was held back for
-    /// this reason. How many these were.
+    /// this reason. How many these were. A schedule that was not paused goes on as it does.
     ///
     /// # Errors
     /// `NotFound`.
@@ -89,11 +84,8 @@ impl Store {
     ) -> Result<(TriggerRecord, u64)> {
         let (reason, to, why) = held;
         let tx = self.begin().await?;
-        let found = Entity::find_by_id(id.uuid()).filter(Column::WorkspaceId.eq(workspace.uuid())).one(&tx).await?;
-        let row = Model { paused_at: None, ..found.ok_or(Error::NotFound("trigger"))? };
-        let changed = Entity::update_many().col_expr(Column::PausedAt, Expr::value(Option::<i64>::None));
-        changed.filter(Column::Id.eq(row.id)).exec(&tx).await?;
-        let row = go_on(&tx, row, at).await?;
+        let row = locked_trigger(&tx, workspace, id).await?;
+        let row = if row.paused_at.is_some() { go_on(&tx, row, at).await? } else { row };
         let released = delivery::Entity::update_many()
             .col_expr(delivery::Column::Status, Expr::value(to.as_str()))
             .col_expr(delivery::Column::Reason, Expr::value(why))
@@ -129,18 +121,18 @@ impl Store {
     }
 }
 
-/// A schedule goes on with this moment: what passed while it was paused does not fire.
+/// The row of a trigger that is about to change: PostgreSQL keeps other writers away until the commit, and SQLite has no other
+/// writer.
+async fn locked_trigger(tx: &DatabaseTransaction, workspace: WorkspaceId, id: TriggerId) -> Result<Model> {
+    let query = Entity::find_by_id(id.uuid()).filter(Column::WorkspaceId.eq(workspace.uuid()));
+    query.lock_exclusive().one(tx).await?.ok_or(Error::NotFound("trigger"))
+}
+
+/// A trigger is not paused any more. A schedule goes on with this moment: what passed while it was paused does not fire.
 async fn go_on(tx: &DatabaseTransaction, row: Model, at: Timestamp) -> Result<Model> {
-    if row.next_fire_at.is_none() {
-        return Ok(row);
+    let mut resumed = ActiveModel { id: Unchanged(row.id), paused_at: Set(None), ..Default::default() };
+    if row.next_fire_at.is_some() {
+        (resumed.last_slot, resumed.next_fire_at) = (Set(Some(at.0)), Set(Some(at.0)));
     }
-    let row = Model { last_slot: Some(at.0), next_fire_at: Some(at.0), ..row };
-    let moved = ActiveModel {
-        id: Unchanged(row.id),
-        last_slot: Set(row.last_slot),
-        next_fire_at: Set(row.next_fire_at),
-        ..Default::default()
-    };
-    Entity::update(moved).exec_without_returning(tx).await?;
-    Ok(row)
+    Ok(Entity::update(resumed).exec(tx).await?)
 }
