@@ -28,7 +28,7 @@ use crate::{
     clock::{self, Clock},
     config::EngineConfig,
     error::{Error, Result},
-    executor::{storable, storable_text},
+    executor::{storable_input, storable_text},
     feed::{self, FeedEvent},
     queue::{Link, Queue, Receivers},
     record::RunRecord,
@@ -172,12 +172,13 @@ impl Engine {
     /// Starts a run. Answers when it is on disk.
     ///
     /// # Errors
-    /// `NotFound` and `Invalid` for the workflow, `Conflict` when the dedupe key was used for something else, `Busy`, and
+    /// `NotFound` and `Invalid` for the workflow, `BadInput` for an input that is nested too deep, `Conflict` when the dedupe key was used for something else, `Busy`, and
     /// `Storage`: then it is not known whether the run exists.
     pub async fn start(&self, new: NewRun) -> Result<Started> {
         let NewRun { workspace, workflow, version, input, trigger, priority, dedupe } = new;
+        let input = Arc::new(storable_input(input)?);
         let compiled = self.shared.versions.to_start(&self.shared.store, workspace, workflow, version).await?;
-        let new = Accept::new(workspace, compiled, Arc::new(storable(input)), trigger);
+        let new = Accept::new(workspace, compiled, input, trigger);
         self.accept(Accept { priority, dedupe, ..new }).await
     }
 
@@ -255,12 +256,13 @@ impl Engine {
     /// is on disk.
     ///
     /// # Errors
-    /// `NotFound`, or `Rejected` when the run has ended or keeps too many signals already.
+    /// `NotFound`, `BadInput` when the payload is nested too deep, or `Rejected` when the run has ended or keeps too many signals
+    /// already.
     pub async fn signal(&self, workspace: WorkspaceId, run: RunId, name: &str, payload: Value) -> Result<RunRecord> {
+        let payload = Arc::new(storable_input(payload)?);
         if self.shared.store.signals_waiting(run).await? >= SIGNALS_ACCEPTED {
             return Err(Error::Rejected(Rejected::TooManySignals));
         }
-        let payload = Arc::new(storable(payload));
         self.tell(workspace, run, Message::Signal { name: storable_text(name), payload }).await
     }
 

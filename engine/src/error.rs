@@ -1,7 +1,7 @@
 //! What can go wrong in the engine, by what the caller can do about it.
 
 use flowforge_core::{Problem, Rejected};
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr};
 
 /// An engine call that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,13 @@ pub enum Error {
 
 impl From<DbErr> for Error {
     fn from(fault: DbErr) -> Self {
-        Self::Storage(fault.to_string())
+        // The database did its part: the row is there, and will be the same the next time.
+        let is_row =
+            matches!(&fault, DbErr::Query(RuntimeErr::SqlxError(why)) if matches!(**why, sqlx::Error::ColumnDecode { .. }));
+        match is_row || matches!(fault, DbErr::Type(_) | DbErr::Json(_)) {
+            true => Self::Inconsistent { table: "a row", column: "a column", fault: fault.to_string() },
+            false => Self::Storage(fault.to_string()),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use futures::FutureExt;
 use serde_json::{Map, Value};
 
 use self::mask::{Mask, MaskedLog};
-pub(crate) use self::storable::{json_text, roughly, storable, text as storable_text};
+pub(crate) use self::storable::{DEEPEST, is_too_deep, json_text, roughly, storable, storable_input, text as storable_text};
 use crate::{
     blob::Blobs,
     clock::Clock,

@@ -27,7 +27,7 @@ pub use self::{
 pub(crate) use self::{limits::Limits, marks::Marks};
 use crate::{
     error::{Error, Result},
-    executor::storable,
+    executor::storable_input,
     failpoint::{Point, reached},
     shared::Shared,
     start::{self, Accept, Accepted},
@@ -165,7 +165,7 @@ async fn accept(
     // What was accepted is started, even when its workflow has been archived since.
     let compiled = shared.versions.of_run(&shared.store, trigger.workspace, trigger.workflow, version, None).await?;
     let step = compiled.graph.find(&trigger.node);
-    let new = Accept::new(trigger.workspace, compiled, Arc::new(storable(input)), trigger.kind.as_str());
+    let new = Accept::new(trigger.workspace, compiled, Arc::new(storable_input(input)?), trigger.kind.as_str());
     let mut new = Accept { id: run, trigger_step: step, depth: delivery.depth, ..new };
     if new.has_values() {
         start::put_away(shared, &mut new).await?;

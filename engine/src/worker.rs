@@ -245,7 +245,7 @@ async fn fail(shared: &Shared, run: RunId, epoch: i64, code: &str, message: Stri
         ..RunPatch::default()
     };
     let mut delta = Delta::of_run(run, Guard::Owner(epoch), 1, patch);
-    let told = match shared.store.run_row(None, run).await {
+    let told = match shared.store.readable_row(None, run).await {
         Ok(row) => tell_of_failure(shared, row, &error, &mut delta).await,
         Err(_) => Vec::new(),
     };

@@ -16,6 +16,7 @@ on_each_database!(
     a_server_that_never_answers_is_given_up,
     a_git_address_cannot_be_a_command,
     a_zero_character_is_written_out,
+    what_is_nested_too_deep_is_refused_at_every_door,
 );
 
 fn start() -> (&'static str, &'static str, Value) {
@@ -191,5 +192,20 @@ async fn a_zero_character_is_written_out(forge: Forge) {
     let run = forge.run(&workflow, json!({"zero": "x\u{0}y"})).await;
     assert_eq!(run["status"], "completed", "{run:#}");
     assert_eq!(run["input"], json!({"zero": "x\\u0000y"}));
+    check_alive(&forge).await;
+}
+
+/// What could be read when it comes and never again: by the API it comes as a run's input, as another one, and as a signal.
+async fn what_is_nested_too_deep_is_refused_at_every_door(forge: Forge) {
+    let nested = |levels: usize| (1..levels).fold(json!([]), |inner, _| json!([inner]));
+    let workflow = forge.workflow("deep", &chain(&[start(), ("fine", "delay", json!({"seconds": 600}))])).await;
+    let runs = format!("/workflows/{workflow}/runs");
+    forge.owner.post(&runs, json!({"input": nested(101)})).await.problem(400, "invalid_input");
+    let run = forge.owner.post(&runs, json!({"input": nested(100)})).await.expect(201)["id"].as_str().expect("an id").to_owned();
+    forge.owner.post(&format!("/runs/{run}/signals/go"), nested(101)).await.problem(400, "invalid_input");
+    forge.owner.post(&format!("/runs/{run}/cancel"), json!({})).await.expect(202);
+    forge.end_of(&run).await;
+    forge.owner.post(&format!("/runs/{run}/rerun"), json!({"input": nested(101)})).await.problem(400, "invalid_input");
+    assert_eq!(forge.owner.get(&format!("/runs/{run}")).await.expect(200)["input"], nested(100));
     check_alive(&forge).await;
 }

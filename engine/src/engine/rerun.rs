@@ -14,7 +14,7 @@ use crate::{
     blob::is_kept_as,
     compiled::Compiled,
     error::{Error, Result},
-    executor::storable,
+    executor::{storable, storable_input},
     owner::{HANDLER, Loaded},
     record::RunRecord,
     start::Accept,
@@ -83,7 +83,8 @@ impl Engine {
     pub async fn rerun(&self, new: Rerun) -> Result<Started> {
         let Prepared { record, compiled, trigger, plan } = self.prepare_rerun(&new).await?;
         let word = TRIGGERS.iter().find(|word| **word == record.trigger).copied().unwrap_or("api");
-        let input = new.input.map_or_else(|| record.input.clone(), |input| Arc::new(storable(input)));
+        let other = new.input.map(storable_input).transpose()?;
+        let input = other.map_or_else(|| record.input.clone(), Arc::new);
         let (origin, priority) = (Some(record.id), Some(record.priority));
         let accept = Accept { trigger_step: trigger, ..Accept::new(new.workspace, compiled, input, word) };
         self.accept(Accept { origin, priority, kept: plan.kept, dedupe: new.dedupe, ..accept }).await

@@ -3,10 +3,13 @@
 
 use serde_json::Value;
 
-use crate::blob::{INLINE, is_mark, marked};
+use crate::{
+    blob::{INLINE, is_mark, marked},
+    error::{Error, Result},
+};
 
 /// The deepest nesting of a value. What is read back may have 127 levels, a few of which are the record's own.
-pub(super) const DEEPEST: usize = 100;
+pub(crate) const DEEPEST: usize = 100;
 
 /// The character that cannot be kept.
 const NUL: char = '\0';
@@ -34,6 +37,24 @@ pub(crate) fn storable(value: Value) -> Value {
         Value::Object(fields) => fields.into_iter().map(|(key, field)| (marked(text(&key)), storable(field))).collect(),
         other => other,
     }
+}
+
+/// What comes from outside, as it can be kept.
+///
+/// # Errors
+/// `BadInput` when it is nested deeper than what can be read back.
+pub(crate) fn storable_input(value: Value) -> Result<Value> {
+    match is_too_deep(&value, 0) {
+        true => {
+            Err(Error::BadInput(format!("the value is nested more than {DEEPEST} levels deep: send it as a text that holds it")))
+        }
+        false => Ok(storable(value)),
+    }
+}
+
+/// Whether a value is nested too deep to be kept under so many levels more.
+pub(crate) fn is_too_deep(value: &Value, above: usize) -> bool {
+    size(value, DEEPEST.saturating_sub(above)).is_none()
 }
 
 /// The value as JSON. Much faster than its `Display`, which goes through a formatter.

@@ -103,12 +103,12 @@ pub(crate) struct ChildResult {
 }
 
 impl Store {
-    /// One run of a workspace.
+    /// One run of a workspace; without inputs, outputs, signals and responses when one of those cannot be read.
     ///
     /// # Errors
     /// `NotFound` when the workspace has no such run.
     pub async fn run(&self, workspace: WorkspaceId, run: RunId) -> Result<RunRecord> {
-        Ok(self.run_row(Some(workspace), run).await?.record)
+        Ok(self.readable_row(Some(workspace), run).await?.record)
     }
 
     /// A page of a workspace's runs, newest first, or in the order of their parent's nodes and items; without inputs, outputs
@@ -258,16 +258,29 @@ impl Store {
 
     /// One run with what its owner has to know; of any workspace when none is named.
     pub(crate) async fn run_row(&self, workspace: Option<WorkspaceId>, run: RunId) -> Result<RunRow> {
-        let mut select = run::Entity::find_by_id(run.uuid());
-        if let Some(workspace) = workspace {
-            select = select.filter(Column::WorkspaceId.eq(workspace.uuid()));
-        }
+        let select = found(workspace, run);
         match (select.one(&self.read).await?, workspace) {
             (Some(row), _) => RunRow::try_from(row),
             (None, Some(workspace)) => Err(self.no_run(workspace, run).await?),
             (None, None) => Err(Error::NotFound("run")),
         }
     }
+
+    /// The same, or as much of it as can be read: what users wrote is left out of a row where that cannot be.
+    pub(crate) async fn readable_row(&self, workspace: Option<WorkspaceId>, run: RunId) -> Result<RunRow> {
+        let fault = match self.run_row(workspace, run).await {
+            Err(fault @ Error::Inconsistent { .. }) => fault,
+            read => return read,
+        };
+        tracing::warn!(%run, %fault, "a run cannot be read; what users wrote is left out of it");
+        light(found(workspace, run)).one(&self.read).await?.map_or(Err(fault), RunRow::try_from)
+    }
+}
+
+/// A run, of any workspace when none is named.
+fn found(workspace: Option<WorkspaceId>, run: RunId) -> Select<run::Entity> {
+    let select = run::Entity::find_by_id(run.uuid());
+    workspace.into_iter().fold(select, |select, workspace| select.filter(Column::WorkspaceId.eq(workspace.uuid())))
 }
 
 /// Leaves the large columns where they are: what lists do not show is not read.

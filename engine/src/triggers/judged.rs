@@ -20,13 +20,16 @@ use super::{
     off_thread,
 };
 use crate::{
-    executor::{storable, storable_text},
+    executor::{self, is_too_deep, storable, storable_text},
     start::DEEPEST,
     store::deliveries::{DeliveryRecord, DeliveryStatus},
 };
 
 /// The header that says how many triggers and calls led to a request.
 const DEPTH: &str = "flowforge-depth";
+
+/// How many levels the input of a run has around the body.
+const AROUND: usize = 1;
 
 /// A believed request as a row, the value of its body, and what its sender wants to be answered to see that somebody reads.
 pub(super) async fn read(
@@ -100,10 +103,18 @@ pub(super) fn value(kept: &Value, raw: &[u8], limit: u64, is_github: bool) -> Re
     let header = |name: &str| kept.get(name).and_then(Value::as_str);
     let body = content::read(&header, raw, limit)?;
     // GitHub can be told to send a form with the JSON in it.
-    match body.get("payload").and_then(Value::as_str).filter(|_| is_github) {
-        Some(payload) => content::read(&|name| (name == "content-type").then_some("application/json"), payload.as_bytes(), limit),
-        None => Ok(body),
+    let body = match body.get("payload").and_then(Value::as_str).filter(|_| is_github) {
+        Some(payload) => {
+            content::read(&|name| (name == "content-type").then_some("application/json"), payload.as_bytes(), limit)?
+        }
+        None => body,
+    };
+    if is_too_deep(&body, AROUND) {
+        let most = executor::DEEPEST - AROUND;
+        let message = format!("the body is nested more than {most} levels deep; send what lies deeper as a text that holds it");
+        return Err(NotTaken::Unreadable(message));
     }
+    Ok(body)
 }
 
 /// What is to become of what came, as far as its trigger's own rules say.

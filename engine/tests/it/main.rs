@@ -9,6 +9,7 @@ mod bucket;
 mod chaos;
 mod children;
 mod crash;
+mod deep;
 mod deliveries;
 mod feed;
 mod forge;

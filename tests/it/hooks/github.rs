@@ -106,6 +106,12 @@ async fn a_trigger_answers_at_its_own_address_too() {
     ];
     let run = own.run_of(&own.send_bytes(&headers, body).await.expect(202)).await;
     assert_eq!(run["input"]["body"]["n"], 2);
+    // What the form holds may lie no deeper than another body.
+    let deep = format!("payload={}", urlencoded(&format!("{}{}", "[".repeat(100), "]".repeat(100)))).into_bytes();
+    let signature = github_signature(KEY, &deep);
+    let headers = [headers[0], headers[1], ("x-github-delivery", "three"), ("x-hub-signature-256", &signature)];
+    own.send_bytes(&headers, deep).await.problem(400, "invalid_delivery");
+    assert_eq!(own.statuses().await.last().map(String::as_str), Some("refused"));
 }
 
 fn urlencoded(text: &str) -> String {
