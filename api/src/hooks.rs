@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use bytes::{Bytes, BytesMut};
-use flowforge_engine::{Error, NotTaken};
+use flowforge_engine::{Error, NotTaken, clock};
 use futures::StreamExt;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -19,6 +19,8 @@ use tokio::{
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// How much all bodies together may take that are being read or worked through, in KiB.
 const MEMORY_KIB: u32 = 256 << 10;
+/// How much is taken of it at a time, in KiB.
+const STEP_KIB: u32 = 64;
 /// How many callers may wait for the answers of runs.
 const WAITING: usize = 256;
 
@@ -55,12 +57,37 @@ impl Hooks {
         if announced.is_some_and(|length| length > limit) {
             return Err(NotTaken::TooLarge { limit });
         }
-        let kib = u32::try_from(announced.unwrap_or(limit).div_ceil(1_024)).unwrap_or(u32::MAX).clamp(1, MEMORY_KIB);
+        self.collected(body, limit).await
+    }
+
+    /// Takes room for what has come, and not for what is announced: a caller that sends nothing takes no room from others.
+    async fn collected(&self, body: Body, limit: u64) -> Result<(Bytes, SemaphorePermit<'_>), NotTaken> {
+        let mut stream = body.into_data_stream();
+        let mut whole = BytesMut::new();
+        let mut room = self.room(1).await?;
+        // Only the caller's own time counts, not that of a wait for room.
+        let mut left = BODY_TIME;
+        loop {
+            let began = clock::monotonic();
+            let next = timeout(left, stream.next()).await;
+            let Some(part) = next.map_err(|_| NotTaken::TooSlow { within_s: BODY_TIME.as_secs() })? else { break };
+            left = left.saturating_sub(began.elapsed());
+            let part = part.map_err(|_| NotTaken::Unreadable("the body broke off before its end".to_owned()))?;
+            let length = whole.len() + part.len();
+            if length as u64 > limit {
+                return Err(NotTaken::TooLarge { limit });
+            }
+            while room.num_permits() * 1_024 < length {
+                room.merge(self.room(STEP_KIB).await?);
+            }
+            whole.extend_from_slice(&part);
+        }
+        Ok((whole.freeze(), room))
+    }
+
+    async fn room(&self, kib: u32) -> Result<SemaphorePermit<'_>, NotTaken> {
         let busy = || NotTaken::Fault(Error::Busy);
-        let room = timeout(BODY_TIME, self.memory.acquire_many(kib)).await.map_err(|_| busy())?.map_err(|_| busy())?;
-        let slow = |_| NotTaken::TooSlow { within_s: BODY_TIME.as_secs() };
-        let bytes = timeout(BODY_TIME, collected(body, limit)).await.map_err(slow)??;
-        Ok((bytes, room))
+        timeout(BODY_TIME, self.memory.acquire_many(kib)).await.map_err(|_| busy())?.map_err(|_| busy())
     }
 }
 
@@ -69,17 +96,4 @@ pub(crate) fn announced(headers: &HeaderMap) -> Result<Option<u64>, NotTaken> {
     let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Ok(None) };
     let length = length.to_str().ok().and_then(|text| text.parse().ok());
     length.map(Some).ok_or_else(|| NotTaken::Unreadable("`Content-Length` is no number".to_owned()))
-}
-
-async fn collected(body: Body, limit: u64) -> Result<Bytes, NotTaken> {
-    let mut stream = body.into_data_stream();
-    let mut whole = BytesMut::new();
-    while let Some(part) = stream.next().await {
-        let part = part.map_err(|_| NotTaken::Unreadable("the body broke off before its end".to_owned()))?;
-        if (whole.len() + part.len()) as u64 > limit {
-            return Err(NotTaken::TooLarge { limit });
-        }
-        whole.extend_from_slice(&part);
-    }
-    Ok(whole.freeze())
 }

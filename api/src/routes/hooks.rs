@@ -121,6 +121,7 @@ pub(crate) async fn receive_test(
         (status = 401, description = "no trigger's secret has signed it", body = ProblemBody<'_>),
     ))]
 pub(crate) async fn receive_github(State(app): State<App>, address: ClientAddress, request: Request) -> Result<Response> {
+    app.engine.refuse_unless_github_is_heard().await?;
     let (parts, body) = request.into_parts();
     let head = head(&parts, address);
     let (body, _room) = app.hooks.read(&parts.headers, body, LARGEST_BODY).await?;

@@ -48,6 +48,14 @@ impl Engine {
         inbox::refuse(&self.shared, door, head, size, why).await;
     }
 
+    /// Refuses every event of GitHub, unread, while no active trigger listens to it.
+    ///
+    /// # Errors
+    /// The same as for an event that no secret has signed.
+    pub async fn refuse_unless_github_is_heard(&self) -> Result<(), NotTaken> {
+        from_github::refuse_unless_heard(&self.shared).await
+    }
+
     /// Takes an event of GitHub for every trigger whose secret has signed it.
     ///
     /// # Errors

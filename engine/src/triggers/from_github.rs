@@ -7,7 +7,7 @@ use flowforge_core::{
     secret::SecretValue,
     trigger::{
         github,
-        signature::{Auth, Claim, Proof},
+        signature::{Auth, Claim, Proof, Refusal},
     },
 };
 
@@ -53,6 +53,14 @@ pub(crate) async fn receive(shared: &Arc<Shared>, arrival: Arrival) -> Result<Ve
     match refused {
         Some(fault) if receipts.is_empty() => Err(fault),
         _ => Ok(receipts),
+    }
+}
+
+/// Refuses what comes while no trigger listens: no secret can have signed it.
+pub(crate) async fn refuse_unless_heard(shared: &Shared) -> Result<(), NotTaken> {
+    match shared.store.github_triggers(1).await?.is_empty() {
+        true => Err(NotTaken::Unproven(Refusal::Wrong)),
+        false => Ok(()),
     }
 }
 
@@ -122,7 +130,7 @@ async fn signed(
     let work = move || {
         let claim = Claim { headers: &headers, body: &body, now };
         let mut signed = BTreeMap::new();
-        let mut why = flowforge_core::trigger::signature::Refusal::Wrong;
+        let mut why = Refusal::Wrong;
         for (secret, names) in secrets {
             match auth.verify(secret.expose().as_bytes(), claim) {
                 Ok(proof) => signed.extend(names.into_iter().map(|name| (name, proof.clone()))),

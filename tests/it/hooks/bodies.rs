@@ -122,9 +122,15 @@ async fn odd_json_is_taken_or_refused_and_never_worse() {
     for broken in [b"{".to_vec(), b"{} {}".to_vec(), deep(100_000), b"{\"a\":1e999}".to_vec(), b"\xff\xfe".to_vec()] {
         hook.send_bytes(&[], broken).await.problem(400, "invalid_delivery");
     }
+    // What could be read today and never again, once it stands in a run's row.
+    for deep in [deep(100), deep(127)] {
+        let told = hook.send_bytes(&[], deep).await.problem(400, "invalid_delivery");
+        assert!(told["detail"].to_string().contains("nested more than 99 levels"), "{told:#}");
+    }
+    assert!(hook.statuses().await.iter().all(|status| status == "refused"));
     assert_eq!(hook.runs().await.len(), 0);
     let keys: serde_json::Map<_, _> = (0..100_000).map(|n| (format!("k{n}"), json!(n))).collect();
-    for fine in [deep(90), b"{\"a\":1,\"a\":2}".to_vec(), Value::Object(keys).to_string().into_bytes(), b"".to_vec()] {
+    for fine in [deep(99), b"{\"a\":1,\"a\":2}".to_vec(), Value::Object(keys).to_string().into_bytes(), b"".to_vec()] {
         let taken = hook.send_bytes(&[], fine).await.expect(202);
         assert_eq!(hook.run_of(&taken).await["status"], "completed");
     }
@@ -158,4 +164,38 @@ async fn runs_see_headers_query_and_body() {
         let run = hook.run_of(&hook.send_bytes(&[("content-type", kind)], raw).await.expect(202)).await;
         assert_eq!(run["output"], body, "{kind}");
     }
+}
+
+/// Callers that announce much and send nothing take no room from others, whether anybody listens at their address or not.
+#[tokio::test]
+async fn idle_callers_take_no_room() {
+    let forge = Forge::start_with(Database::Sqlite, SECRETS).await;
+    let hook = Hook::start(&forge, json!({})).await;
+    let base = forge.server.base();
+    let idle = async || {
+        let mut stream = tokio::net::TcpStream::connect(base.trim_start_matches("http://")).await.expect("a connection");
+        let head = "POST /api/v1/webhooks/github HTTP/1.1\r\nhost: x\r\ncontent-length: 26214400\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.expect("it is sent");
+        stream
+    };
+    // Nobody listens to GitHub: that is said before a byte of the body has come.
+    let mut unheard = idle().await;
+    let mut answer = [0; 12];
+    tokio::time::timeout(Duration::from_secs(5), unheard.read_exact(&mut answer)).await.expect("at once").expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 401");
+    let listens = Hook::with(&forge, "trigger.github", json!({"secret": "HOOK"}), &[("end", "set", json!({"value": 1}))]).await;
+    let mut held = Vec::new();
+    for _ in 0..24 {
+        held.push(idle().await);
+    }
+    // By the time that the last of them is seen to be waited for, the server has begun to read all.
+    let waited = tokio::time::timeout(Duration::from_secs(1), held[23].read(&mut answer)).await;
+    assert!(waited.is_err(), "a body that may still come is waited for: {waited:?}");
+    let began = Instant::now();
+    for n in 0..3 {
+        hook.send(&[], &json!({ "n": n })).await.expect(202);
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    hook.send(&[], &json!({"text": "x".repeat(5_000_000)})).await.expect(202);
+    assert_eq!(listens.runs().await.len(), 0);
 }
