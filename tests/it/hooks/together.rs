@@ -24,7 +24,7 @@ async fn nobody_undoes_what_somebody_else_does_meanwhile(forge: Forge) {
             forge.owner.post(&publish, json!({"version": 1})),
         );
         let (paused, rotated) = (paused.expect(200), rotated.expect(200));
-        (first.expect(200), second.expect(200));
+        assert_eq!((first.status, second.status), (200, 200));
         let now = forge.owner.get(&trigger).await.expect(200);
         assert_eq!(now["url"], rotated["url"], "round {round}: the address before came back");
         assert_eq!(now["paused_at"], paused["paused_at"], "round {round}: the pause was undone");
