@@ -9,6 +9,7 @@ use futures::{StreamExt, stream};
 use reqwest::{Body, Method};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{Hook, KEY, SECRETS, github_signature, text};
 
@@ -87,7 +88,7 @@ async fn a_slow_body_is_not_waited_for() {
 /// A request by hand: what an HTTP client would not send. The beginning of the answer.
 async fn raw(hook: &Hook<'_>, headers: &str, body: &[u8]) -> String {
     let base = hook.forge.server.base();
-    let mut stream = tokio::net::TcpStream::connect(base.trim_start_matches("http://")).await.expect("a connection");
+    let mut stream = TcpStream::connect(base.trim_start_matches("http://")).await.expect("a connection");
     let path = hook.url.trim_start_matches('/');
     let head = format!("POST /{path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{headers}\r\n");
     stream.write_all(&[head.as_bytes(), body].concat()).await.expect("it is sent");
@@ -166,36 +167,56 @@ async fn runs_see_headers_query_and_body() {
     }
 }
 
-/// Callers that announce much and send nothing take no room from others, whether anybody listens at their address or not.
+/// Announces a body to GitHub's address and sends nothing of it.
+async fn idle(forge: &Forge) -> TcpStream {
+    let base = forge.server.base();
+    let mut stream = TcpStream::connect(base.trim_start_matches("http://")).await.expect("a connection");
+    let head = "POST /api/v1/webhooks/github HTTP/1.1\r\nhost: x\r\ncontent-length: 26214400\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("it is sent");
+    stream
+}
+
+#[tokio::test]
+async fn github_is_refused_unread_while_nobody_listens() {
+    let forge = Forge::start(Database::Sqlite).await;
+    let mut answer = [0; 12];
+    let mut unheard = idle(&forge).await;
+    let read = tokio::time::timeout(Duration::from_secs(5), unheard.read_exact(&mut answer)).await;
+    read.expect("before the body has come").expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 401");
+}
+
+/// Callers that announce much and send nothing take no room from others.
 #[tokio::test]
 async fn idle_callers_take_no_room() {
     let forge = Forge::start_with(Database::Sqlite, SECRETS).await;
     let hook = Hook::start(&forge, json!({})).await;
-    let base = forge.server.base();
-    let idle = async || {
-        let mut stream = tokio::net::TcpStream::connect(base.trim_start_matches("http://")).await.expect("a connection");
-        let head = "POST /api/v1/webhooks/github HTTP/1.1\r\nhost: x\r\ncontent-length: 26214400\r\n\r\n";
-        stream.write_all(head.as_bytes()).await.expect("it is sent");
-        stream
-    };
-    // Nobody listens to GitHub: that is said before a byte of the body has come.
-    let mut unheard = idle().await;
-    let mut answer = [0; 12];
-    tokio::time::timeout(Duration::from_secs(5), unheard.read_exact(&mut answer)).await.expect("at once").expect("an answer");
-    assert_eq!(&answer, b"HTTP/1.1 401");
     let listens = Hook::with(&forge, "trigger.github", json!({"secret": "HOOK"}), &[("end", "set", json!({"value": 1}))]).await;
     let mut held = Vec::new();
     for _ in 0..24 {
-        held.push(idle().await);
+        held.push(idle(&forge).await);
     }
-    // By the time that the last of them is seen to be waited for, the server has begun to read all.
-    let waited = tokio::time::timeout(Duration::from_secs(1), held[23].read(&mut answer)).await;
-    assert!(waited.is_err(), "a body that may still come is waited for: {waited:?}");
+    // What may still come is waited for: there is no answer yet.
+    let waited = tokio::time::timeout(Duration::from_secs(1), held[23].read_u8()).await;
+    assert!(waited.is_err(), "{waited:?}");
     let began = Instant::now();
     for n in 0..3 {
         hook.send(&[], &json!({ "n": n })).await.expect(202);
     }
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     hook.send(&[], &json!({"text": "x".repeat(5_000_000)})).await.expect(202);
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     assert_eq!(listens.runs().await.len(), 0);
+}
+
+/// What was taken by a version with another limit and is played again.
+#[tokio::test]
+async fn a_body_that_is_nested_too_deep_is_not_played_again() {
+    let forge = Forge::start(Database::Sqlite).await;
+    let hook = Hook::start(&forge, json!({})).await;
+    let taken = hook.send(&[], &json!([])).await.expect(202);
+    hook.run_of(&taken).await;
+    forge.execute(&format!("UPDATE deliveries SET body = CAST('{}{}' AS BLOB)", "[".repeat(127), "]".repeat(127)));
+    let again = forge.owner.post(&format!("/deliveries/{}/replay", text(&taken["delivery_id"])), json!({})).await.expect(201);
+    assert!(again["status"] == "failed" && again["reason"].to_string().contains("nested more than 99 levels"), "{again:#}");
+    assert_eq!(hook.runs().await.len(), 1);
 }
