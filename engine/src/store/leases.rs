@@ -13,7 +13,7 @@ use crate::{error::Result, queue::StepRef};
 /// Whether a run that is found by its id has not ended. Said in this way PostgreSQL does not see that one of the indexes of
 /// unfinished runs would do: it takes them for as small as they were when it made its plan, and would read all of one for
 /// each run as long as that plan is kept.
-pub(super) const UNFINISHED: &str = "coalesce(finished_at, 0) = 0";
+pub(super) const UNFINISHED: &str = "coalesce(finished_at, -1) = -1";
 
 /// A dispatched step that was claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
