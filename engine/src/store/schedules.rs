@@ -1,7 +1,7 @@
 //! Schedules: which are due, and what was decided about their slots. A schedule is decided by one process at a time, which
 //! holds its row; the slots' rows are unique by themselves, so deciding one twice changes nothing.
 
-use flowforge_core::{DeliveryId, RunId, Timestamp, TriggerId};
+use flowforge_core::{RunId, Timestamp, TriggerId};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
@@ -145,9 +145,9 @@ impl Store {
             match self.insert_delivery(&slot).await? {
                 None => new.push(slot),
                 Some(first) if first.status == DeliveryStatus::Skipped => {
-                    let run = slot.run.or(first.run);
-                    if self.take_up(first.id, run, slot.status).await? {
-                        new.push(DeliveryRecord { run, status: slot.status, ..first });
+                    let slot = DeliveryRecord { id: first.id, ..slot };
+                    if self.take_up(&slot).await? {
+                        new.push(slot);
                     }
                 }
                 Some(_) => {}
@@ -156,13 +156,15 @@ impl Store {
         Ok(new)
     }
 
-    /// Lets a slot fire that had been left out. Whether it still was.
-    async fn take_up(&self, id: DeliveryId, run: Option<RunId>, to: DeliveryStatus) -> Result<bool> {
+    /// Lets a slot fire, as its schedule is now, that had been left out. Whether it still was.
+    async fn take_up(&self, slot: &DeliveryRecord) -> Result<bool> {
         let changed = delivery::Entity::update_many()
-            .col_expr(delivery::Column::Status, Expr::value(to.as_str()))
+            .col_expr(delivery::Column::Status, Expr::value(slot.status.as_str()))
             .col_expr(delivery::Column::Reason, Expr::value(Option::<String>::None))
-            .col_expr(delivery::Column::RunId, Expr::value(run.map(RunId::uuid)))
-            .filter(delivery::Column::Id.eq(id.uuid()))
+            .col_expr(delivery::Column::DecidedAt, Expr::value(Option::<i64>::None))
+            .col_expr(delivery::Column::Version, Expr::value(slot.version.map(u32::cast_signed)))
+            .col_expr(delivery::Column::RunId, Expr::value(slot.run.map(RunId::uuid)))
+            .filter(delivery::Column::Id.eq(slot.id.uuid()))
             .filter(delivery::Column::Status.eq(DeliveryStatus::Skipped.as_str()))
             .exec(&self.write)
             .await?;
