@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     path::{Component, Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use flowforge_core::node::{Context, Group, Lane, Node, NodeError, NodeSpec, Outcome, Stream};
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::{
     git::{WorkTree, WorkTrees},
-    params::{Text, optional, or_default},
+    params::{Text, duration, optional, or_default},
     sandbox::{Ended, Sandbox, Task, follow},
     services::Services,
 };
@@ -79,7 +78,7 @@ impl Node for Command {
 
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
         let seconds = params.timeout_s.unwrap_or(USUAL_TIMEOUT_S);
-        let limit = Duration::try_from_secs_f64(seconds).map_err(|_| invalid(format!("`timeout_s` cannot be {seconds}")))?;
+        let limit = duration("timeout_s", seconds)?;
         let workdir = workdir(&params.workdir)?;
         let env = environment(params.env, cx)?;
         let plain = self.sandbox.is_plain().await?;

@@ -9,7 +9,7 @@ mod message;
 mod plain;
 mod session;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use flowforge_core::node::{Context, Group, Node, NodeError, NodeSpec, Outcome};
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use self::{message::compose, session::Session};
 use crate::{
     egress::Egress,
-    params::{Text, invalid, optional, or_default},
+    params::{Text, duration, invalid, optional, or_default},
     services::Services,
 };
 
@@ -193,7 +193,7 @@ impl Node for EmailSend {
 
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
         let seconds = params.timeout_s.unwrap_or(USUAL_TIMEOUT_S);
-        let limit = Duration::try_from_secs_f64(seconds).map_err(|_| invalid(format!("`timeout_s` cannot be {seconds}")))?;
+        let limit = duration("timeout_s", seconds)?;
         let (effect_key, all_or_none) = (cx.effect_key.clone(), params.all_or_none);
         let prepare = move || {
             let session = Session::prepare(&params.server)?;

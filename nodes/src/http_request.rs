@@ -34,7 +34,7 @@ use self::{
 };
 use crate::{
     egress::{Call, Egress, shown},
-    params::{Text, invalid, optional, or_default},
+    params::{Text, duration, optional, or_default},
     services::Services,
 };
 
@@ -214,11 +214,6 @@ fn reading(params: &Params) -> Result<Reading, NodeError> {
         retry: params.retry_statuses.clone(),
         idle: params.idle_timeout_s.map(|seconds| duration("idle_timeout_s", seconds)).transpose()?,
     })
-}
-
-fn duration(name: &str, seconds: f64) -> Result<Duration, NodeError> {
-    let read = Duration::try_from_secs_f64(seconds).ok().filter(|limit| !limit.is_zero());
-    read.ok_or_else(|| invalid(format!("`{name}` cannot be {seconds}")))
 }
 
 #[cfg(test)]

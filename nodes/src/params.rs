@@ -73,6 +73,12 @@ pub(crate) fn invalid(message: impl Into<String>) -> NodeError {
     NodeError::fatal("INVALID_PARAMETER", message)
 }
 
+/// A limit of so many seconds, which the parameter of this name gives.
+pub(crate) fn duration(name: &str, seconds: f64) -> Result<Duration, NodeError> {
+    let read = Duration::try_from_secs_f64(seconds).ok().filter(|limit| !limit.is_zero());
+    read.ok_or_else(|| invalid(format!("`{name}` cannot be {seconds}")))
+}
+
 /// A wait of so many seconds, which the parameter of this name gives.
 pub(crate) fn wait(name: &str, seconds: f64) -> Result<Wake, NodeError> {
     if !(0.0..=LONGEST_WAIT_S).contains(&seconds) {

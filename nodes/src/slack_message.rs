@@ -6,7 +6,7 @@
 mod answer;
 mod target;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use flowforge_core::node::{Context, Group, Node, NodeError, NodeSpec, Outcome};
 use reqwest::{
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use self::target::Target;
 use crate::{
     egress::{Call, Egress},
-    params::{Text, invalid, optional},
+    params::{Text, duration, invalid, optional},
     services::Services,
 };
 
@@ -106,7 +106,7 @@ impl Node for SlackMessage {
 
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
         let seconds = params.timeout_s.unwrap_or(USUAL_TIMEOUT_S);
-        let limit = Duration::try_from_secs_f64(seconds).map_err(|_| invalid(format!("`timeout_s` cannot be {seconds}")))?;
+        let limit = duration("timeout_s", seconds)?;
         let target = target::of(&params)?;
         let body = message(params, &target, cx)?;
         let host = target.url().host_str().unwrap_or_default().to_owned();
