@@ -159,7 +159,10 @@ impl fmt::Display for Report {
         if !self.enough_was_refused() {
             writeln!(f, "\n**INVALID**: too few late writes were refused to show that fencing works.")?;
         }
-        writeln!(f, "\nI10 (schedules) and I14 (audit chain) judge what does not exist yet.\n\n{HEAD}\n{RULE}")?;
+        writeln!(
+            f,
+            "\nI10 (schedules) is judged by `tests/it/schedules.rs`; I14 (audit chain) judges what does not exist yet.\n\n{HEAD}\n{RULE}"
+        )?;
         self.rounds.iter().try_for_each(|round| writeln!(f, "{}", Line(round)))
     }
 }
