@@ -55,7 +55,7 @@ crash() {
 
 # Refused while a backend that was killed is still going away.
 restart() {
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         if as_postgres "$bin/pg_ctl" start -w -t 30 -D "$1/data" -l "$1/log" -o "$(cat "$1/options")" >"$1.log" 2>&1; then return; fi
         sleep 0.1
     done

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     acts::{Act, Asker},
     cases::{Case, World},
-    rows::items,
+    rows::{items, rows},
 };
 
 /// Says to the server where to die.
@@ -96,8 +96,21 @@ impl<'a> Life<'a> {
         Self { server, asker, crashes: 0, postgres, plan }
     }
 
+    /// The rows of the runs that no step has started, oldest first, when all have ended. A place may come after the last
+    /// commit, so that the server dies while they are read.
+    pub(super) async fn left(&mut self) -> Value {
+        loop {
+            let runs = self.lives().await;
+            let read = futures::future::try_join_all(runs.iter().map(|run| rows(&self.asker.client, run))).await;
+            match read {
+                Ok(rows) => return rows.into(),
+                Err(_) => self.revive().await,
+            }
+        }
+    }
+
     /// The runs that no step has started, oldest first, when all have ended.
-    pub(super) async fn lives(&mut self) -> Vec<String> {
+    async fn lives(&mut self) -> Vec<String> {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
             let live = tokio::time::timeout_at(until, self.asker.live()).await;

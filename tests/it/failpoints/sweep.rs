@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     cases::{Case, MESSAGE, World},
     life::{Life, Mould},
-    rows::{difference, nonces, plain, rows},
+    rows::{difference, nonces, plain},
 };
 
 /// Places that every run passes.
@@ -115,13 +115,8 @@ async fn disturbed(world: &World, mould: &Mould, case: &Case, crashes: &[String]
 /// Runs the case to its end, through its crashes, and looks at what is left.
 async fn outcome(world: &World, mould: &Mould, case: &Case, environment: Vec<(String, String)>, plan: &[String]) -> Outcome {
     let mut life = Life::start(world, mould, case, environment, plan).await;
-    let runs = life.lives().await;
-    let (client, name, crashes) = (&life.asker.client, &life.asker.name, life.crashes);
-    let mut raw = Vec::new();
-    for run in &runs {
-        raw.push(rows(client, run).await.expect("the server lives"));
-    }
-    let raw = raw.into();
+    let raw = life.left().await;
+    let (name, crashes) = (&life.asker.name, life.crashes);
     let marks = marks(world, name, &raw);
     in_turn(world, name, case.in_turn);
     if case.pushes {
