@@ -14,8 +14,11 @@ use std::{
 
 use flowforge_core::{
     Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
+    conflict::Unrecorded,
     expression::Expression,
+    files::Unkept,
     graph::Param,
+    money::Unmetered,
     node::{Context, Evaluate, LogSink, NodeError, Outcome},
     secret::SecretHosts,
     template::{MissingSecret, Scope},
@@ -148,6 +151,9 @@ impl Executor {
             shell_values,
             secret_hosts,
             woken: task.woken,
+            purse: Arc::new(Unmetered),
+            conflicts: Arc::new(Unrecorded),
+            files: Arc::new(Unkept),
             log: if mask.is_empty() { task.log.clone() } else { Arc::new(MaskedLog::new(task.log.clone(), mask.clone())) },
         };
         let limit = Duration::from_secs(task.timeout_s);

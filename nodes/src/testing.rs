@@ -243,5 +243,8 @@ fn context(log: Arc<Lines>) -> Context {
         secret_hosts: SecretHosts::default(),
         woken: None,
         log,
+        purse: Arc::new(flowforge_core::money::Unmetered),
+        conflicts: Arc::new(flowforge_core::conflict::Unrecorded),
+        files: Arc::new(flowforge_core::files::Unkept),
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::NodeId;
+use crate::{id::NodeId, money::Shortage};
 
 /// What a step waits for. It is recorded with the attempt, so that whoever looks sees what is asked, and whoever answers is held to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,20 @@ pub enum Awaiting {
     Approval(Approval),
     /// The ends of other runs, started for this step.
     Children(Children),
+    /// Money: a budget is used up. The node is called again when it has been raised or begins anew.
+    Funds(Shortage),
+    /// People's answers to conflicts of a rebase. The node is called again when one has come.
+    Resolutions {
+        /// How many are open.
+        open: u32,
+    },
+}
+
+impl Awaiting {
+    /// Whether the node is called again, with what it waited for to be looked up, instead of being given the answer.
+    pub fn recalls(&self) -> bool {
+        matches!(self, Self::Funds(_) | Self::Resolutions { .. })
+    }
 }
 
 /// What a person is asked to decide.

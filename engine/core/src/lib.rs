@@ -8,11 +8,14 @@
 pub mod audit;
 pub mod awaiting;
 pub mod catalog;
+pub mod conflict;
 pub mod document;
 pub mod event;
 pub mod expression;
+pub mod files;
 pub mod graph;
 pub mod id;
+pub mod money;
 pub mod node;
 pub mod params;
 pub mod priority;

@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use crate::{
     awaiting::Awaiting,
+    conflict::Conflicts,
+    files::Files,
     id::{NodeId, RunId, WorkflowId, WorkspaceId},
+    money::Purse,
     params::ParamsProblem,
     secret::SecretHosts,
     template::Scope,
@@ -170,6 +173,12 @@ pub struct Context {
     pub woken: Option<Timestamp>,
     /// Where its log lines go.
     pub log: Arc<dyn LogSink>,
+    /// Who pays for its turns with models.
+    pub purse: Arc<dyn Purse>,
+    /// Where the conflicts that it meets are written down.
+    pub conflicts: Arc<dyn Conflicts>,
+    /// Where the files of its run are kept.
+    pub files: Arc<dyn Files>,
 }
 
 impl Context {

@@ -89,6 +89,13 @@ pub enum Input {
         /// Whether it did not end well.
         failed: bool,
     },
+    /// What a step waits for outside may be there: the node is to look for itself.
+    Recall {
+        /// Which step.
+        step: StepIx,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// Someone wants it to begin nothing more until it is resumed.
     Pause,
     /// Someone wants it to go on.

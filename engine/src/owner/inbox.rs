@@ -39,6 +39,11 @@ impl Owner {
                         self.apply(Input::ChildEnded { step, attempt, index, failed }, None);
                     }
                 }
+                Message::Recall { node, attempt } => {
+                    if let Some(step) = self.compiled.graph.find(&node) {
+                        self.apply(Input::Recall { step, attempt }, None);
+                    }
+                }
                 Message::Look => self.look().await?,
                 Message::Start(_) => {}
                 Message::Report(report) => self.take_report(*report),

@@ -41,6 +41,8 @@ pub(crate) enum Message {
     Decide(Decision),
     /// A run that a step had started has ended.
     ChildEnded { node: NodeId, attempt: u32, index: u32, failed: bool },
+    /// What a step waits for outside may be there.
+    Recall { node: NodeId, attempt: u32 },
     /// Something may have changed that only a look at the rows can tell.
     Look,
     /// The run is to be created: it is what another run's failure has called for.
@@ -82,6 +84,7 @@ impl Message {
             Self::Signal { .. } => "signal",
             Self::Decide(_) => "decide",
             Self::ChildEnded { .. } => "child_ended",
+            Self::Recall { .. } => "recall",
             Self::Look => "look",
             Self::Start(_) => "start",
             Self::Report(_) => "report",

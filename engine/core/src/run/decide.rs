@@ -40,6 +40,8 @@ impl Run {
             Input::TakenOver { crashes } => Ok(self.taken_over(crashes, now)),
             Input::Decide { step, attempt, verdict, output } => self.decided(step, attempt, verdict, output),
             Input::ChildEnded { step, attempt, index, failed } => self.child_ended(step, attempt, index, failed),
+            Input::Recall { .. } if self.paused => Ok(vec![]),
+            Input::Recall { step, attempt } => self.recalled(step, attempt),
             Input::Wake if self.paused => Ok(vec![]),
             Input::Wake => {
                 Ok(self.timers.iter().take_while(|(at, _)| *at <= now).flat_map(|(_, step)| self.woken(*step)).collect())
@@ -182,6 +184,15 @@ impl Run {
         }
     }
 
+    /// A step that waits for what only its node can look up is called before its time; any other one is not.
+    fn recalled(&self, step: StepIx, attempt: u32) -> Result<Vec<Event>, Rejected> {
+        let waits = self.steps.get(step.index()).and_then(StepState::awaiting).is_some_and(|awaiting| awaiting.recalls());
+        match waits && self.waiting_attempt(step) == Some(attempt) {
+            true => Ok(vec![Event::StepResumed { step, attempt }]),
+            false => Err(Rejected::StaleAttempt),
+        }
+    }
+
     fn child_ended(&self, step: StepIx, attempt: u32, index: u32, failed: bool) -> Result<Vec<Event>, Rejected> {
         let is_current = self.waiting_attempt(step) == Some(attempt);
         match self.children.get(&step) {
@@ -237,7 +248,7 @@ impl Run {
         let StepState::Waiting { attempt, awaiting: Some(awaiting), .. } = self.state(step) else { return None };
         let attempt = *attempt;
         match &**awaiting {
-            Awaiting::Approval(_) => None,
+            Awaiting::Approval(_) | Awaiting::Funds(_) | Awaiting::Resolutions { .. } => None,
             Awaiting::Signal { name } => {
                 let (_, payload) = self.signals.iter().find(|(kept, _)| kept == name)?;
                 Some(self.answered(step, attempt, payload.clone(), None))

@@ -13,6 +13,7 @@ use serde_json::Value;
 /// Reads one of these; a report is of the attempt under way unless it says ` attempt 2` at its end:
 ///
 /// ```text
+/// recall a · await a answers 2 5000
 /// start · start by webhook · wake · cancel · expire · taken over 3
 /// done a {"any": "json"} · done c true · done c false {"any": "json"}
 /// signal s 1 · await a signal s · await a signal s 5000 · await a decision · decide a approved · pause · resume
@@ -44,6 +45,10 @@ pub(crate) fn input(run: &Run, text: &str) -> Input {
         ["await", node, what @ ..] => {
             let step = step(run, node);
             Input::Report { step, attempt: current(run, step), result: Ok(Outcome::Await(awaiting(what))) }
+        }
+        ["recall", node] => {
+            let step = step(run, node);
+            Input::Recall { step, attempt: current(run, step) }
         }
         ["wake"] => Input::Wake,
         ["cancel"] => Input::Cancel,
@@ -91,6 +96,10 @@ fn awaiting(words: &[&str]) -> Await {
             Awaiting::Approval(Approval { title: "sure?".to_owned(), details: json("null").as_ref().clone(), approvers: vec![] }),
             None,
         ),
+        ["answers", open, ms] => {
+            let what = Awaiting::Resolutions { open: number(open) as u32 };
+            (what, Some(Wake::After(Duration::from_millis(number(ms)))))
+        }
         ["children", total, "parallel", most, policy @ ..] => {
             let on_item_error = if policy.is_empty() { OnItemError::Fail } else { OnItemError::Continue };
             let items = (0..number(total)).map(Into::into).collect();

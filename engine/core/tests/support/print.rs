@@ -71,6 +71,8 @@ fn waits(awaiting: &Awaiting) -> String {
     match awaiting {
         Awaiting::Signal { name } => format!("waits for signal {name}"),
         Awaiting::Approval(_) => "waits for a decision".to_owned(),
+        Awaiting::Funds(_) => "waits for money".to_owned(),
+        Awaiting::Resolutions { open } => format!("waits for {open} answers"),
         Awaiting::Children(children) => format!("waits for {} children", children.total()),
     }
 }
