@@ -57,10 +57,17 @@ pub(crate) async fn perform(site: Arc<Site>, trigger: Trigger, place: usize, rec
         let (site, trigger, wait) = (Arc::clone(&site), &trigger, *wait);
         async move {
             tokio::time::sleep(wait).await;
-            submit(&site, trigger, place + copy).await
+            submit(&site, trigger, place + copy, trigger.gives_up).await
         }
     });
-    let sent = futures::future::join_all(copies);
+    let waits = site.scenarios[trigger.kind].waits_for_an_answer();
+    let sent = async {
+        futures::future::join_all(copies).await;
+        // A run that nobody was told of may be there all the same, and would wait for ever: somebody asks until he is told.
+        if waits && site.journal.run_of(&trigger.key).is_none() {
+            submit(&site, &trigger, place, false).await;
+        }
+    };
     let followed = async {
         let run = acknowledged(&site, &trigger.key).await;
         let cancelled = async {
@@ -78,7 +85,7 @@ pub(crate) async fn perform(site: Arc<Site>, trigger: Trigger, place: usize, rec
     };
     let mut followed = std::pin::pin!(followed);
     tokio::select! {
-        _ = sent => {}
+        () = sent => {}
         () = &mut followed => return,
     }
     // When every sender has given up there is nothing to follow.
@@ -88,7 +95,7 @@ pub(crate) async fn perform(site: Arc<Site>, trigger: Trigger, place: usize, rec
 }
 
 /// Asks until there is an answer, or gives up after the first that never came.
-async fn submit(site: &Site, trigger: &Trigger, mut turn: usize) {
+async fn submit(site: &Site, trigger: &Trigger, mut turn: usize, gives_up: bool) {
     let path = format!("/workflows/{}/runs", site.workflows[trigger.kind]);
     while !site.is_over() {
         site.journal.intent(&trigger.key);
@@ -100,7 +107,7 @@ async fn submit(site: &Site, trigger: &Trigger, mut turn: usize) {
             Ok(reply) => return site.journal.refused(&trigger.key, &format!("{} {}", reply.status, reply.body)),
             Err(fault) => site.journal.unknown(&trigger.key, kind_of(&fault)),
         }
-        if trigger.gives_up {
+        if gives_up {
             return;
         }
         turn += 1;

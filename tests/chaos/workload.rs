@@ -94,6 +94,11 @@ impl Scenario {
         Self { graph, effects, skipped: Vec::new(), outputs: Vec::new(), children: Vec::new(), signal: None, approval: None }
     }
 
+    /// Whether its runs end only when somebody answers them.
+    pub(crate) fn waits_for_an_answer(&self) -> bool {
+        self.signal.is_some() || self.approval.is_some()
+    }
+
     /// The ids of all nodes.
     pub(crate) fn nodes(&self) -> Vec<&str> {
         self.graph["nodes"].as_array().into_iter().flatten().filter_map(|node| node["id"].as_str()).collect()
