@@ -25,6 +25,7 @@ mod git_job;
 mod harness;
 mod hooks;
 mod job;
+mod messages_api;
 mod scale;
 mod schedules;
 mod secrets;

@@ -9,6 +9,7 @@ mod fleet;
 mod forge;
 mod graph;
 mod ledger;
+pub mod messages_api;
 mod pages;
 mod postgres;
 mod process;
