@@ -7,6 +7,7 @@
 
 mod adopt;
 mod fetch;
+mod file;
 mod keep;
 mod list;
 mod mark;

@@ -16,7 +16,7 @@ use flowforge_core::{
     Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
     conflict::Unrecorded,
     expression::Expression,
-    files::Unkept,
+    files::{Files, Unkept},
     graph::Param,
     money::Unmetered,
     node::{Context, Evaluate, LogSink, NodeError, Outcome},
@@ -32,8 +32,11 @@ use crate::{
     blob::Blobs,
     clock::Clock,
     failpoint::{Point, reached},
+    files::StepFiles,
+    queue::StepRef,
     record::effect_key,
     secrets::{Found, Vault},
+    store::Store,
 };
 
 /// The longest message of an error, in bytes; the rest of a longer one is cut off.
@@ -45,6 +48,7 @@ pub(crate) struct Executor {
     pub(crate) evaluate: Arc<dyn Evaluate>,
     pub(crate) vault: Vault,
     pub(crate) blobs: Blobs,
+    pub(crate) store: Store,
     pub(crate) clock: Clock,
 }
 
@@ -63,6 +67,8 @@ pub(crate) struct Task {
     pub(crate) secrets: Arc<BTreeSet<String>>,
     pub(crate) timeout_s: u64,
     pub(crate) attempt: u32,
+    /// The lease under which it is executed, if it is dispatched.
+    pub(crate) lease: Option<(StepRef, i64)>,
     pub(crate) woken: Option<Timestamp>,
     /// As it is kept.
     pub(crate) input: Arc<Value>,
@@ -135,6 +141,13 @@ impl Executor {
         Executed { step: task.step, attempt: task.attempt, started_at, finished_at: self.clock.now(), input, result, output_json }
     }
 
+    /// Where its files are kept; only a dispatched step has any.
+    fn files(&self, task: &Task) -> Arc<dyn Files> {
+        let Some((step, epoch)) = task.lease.clone() else { return Arc::new(Unkept) };
+        let (store, blobs, workspace) = (self.store.clone(), self.blobs.clone(), task.workspace);
+        Arc::new(StepFiles { store, blobs, workspace, step, epoch })
+    }
+
     async fn call(&self, task: &Task, resolved: Resolved) -> (Option<Value>, Result<Outcome, NodeError>) {
         let Resolved { params, shell_values, secret_hosts, mask } = resolved;
         let input = storable::noted(mask.value(params.clone()));
@@ -153,7 +166,7 @@ impl Executor {
             woken: task.woken,
             purse: Arc::new(Unmetered),
             conflicts: Arc::new(Unrecorded),
-            files: Arc::new(Unkept),
+            files: self.files(task),
             log: if mask.is_empty() { task.log.clone() } else { Arc::new(MaskedLog::new(task.log.clone(), mask.clone())) },
         };
         let limit = Duration::from_secs(task.timeout_s);

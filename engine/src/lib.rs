@@ -21,6 +21,7 @@ mod error;
 mod executor;
 mod failpoint;
 mod feed;
+mod files;
 mod hints;
 mod owner;
 mod queue;

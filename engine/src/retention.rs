@@ -81,9 +81,10 @@ async fn remove_deliveries(shared: &Shared, workspace: WorkspaceId, before: Time
     Ok(())
 }
 
-/// Removes a run and all below it, the lowest first, unless one of them has not ended.
+/// Removes a run and all below it, the lowest first, unless one of them has not ended, or one that repeats it, which may go on with
+/// its files.
 async fn remove(shared: &Shared, workspace: WorkspaceId, run: RunId) -> Result<()> {
-    if shared.store.has_unfinished_below(run).await? {
+    if shared.store.has_unfinished_below(run).await? || shared.store.lends_files(run).await? {
         return Ok(());
     }
     loop {

@@ -88,7 +88,7 @@ impl Shared {
         Ok(Self {
             committer: Committer::start(store.location(), hints.clone()).await?,
             versions: Versions::new(catalog.clone(), trust),
-            executor: Executor { evaluate, vault, blobs: blobs.clone(), clock: clock.clone() },
+            executor: Executor { evaluate, vault, blobs: blobs.clone(), store: store.clone(), clock: clock.clone() },
             blobs,
             marks: Marks::start(store.clone()),
             limits: Limits::default(),

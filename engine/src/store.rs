@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub(crate) mod audit;
+pub mod checkpoints;
 mod connect;
 pub mod deliveries;
 #[cfg(test)]

@@ -78,6 +78,9 @@ pub struct Ask<'a> {
     pub begin: Begin,
     /// Whether it is given another input.
     pub has_other_input: bool,
+    /// The steps that have left files which the new run can take over, in the order in which they left them. Each found what those
+    /// before it had left.
+    pub files: &'a [NodeId],
 }
 
 /// What becomes of a step in the new run.
@@ -211,13 +214,28 @@ impl Planner<'_> {
         if let Some(link) = now_skipped {
             return (AGAIN, format!("`{}`, which comes before it, is skipped now", self.id(link.step)));
         }
-        if spec.kind.spec.leaves_files {
-            return (FORCED, "what it did is in the files of the old run, and the new one has files of its own".to_owned());
+        if spec.kind.spec.leaves_files
+            && let Some(lost) = self.lost_files(spec)
+        {
+            return (FORCED, lost);
         }
         match output {
             Some(output) => (Fate::Kept { output: output.clone(), port }, "its output is taken over".to_owned()),
             None => (FORCED, "its output is not stored any more".to_owned()),
         }
+    }
+
+    /// Why what a step did to the files cannot be taken over.
+    fn lost_files(&self, spec: &StepSpec) -> Option<String> {
+        let Some(place) = self.ask.files.iter().position(|node| *node == spec.id) else {
+            return Some("what it did is in the files of the old run, and these are not kept".to_owned());
+        };
+        let is_kept = |node: &NodeId| {
+            let step = self.ask.new.find(node);
+            step.is_some_and(|step| matches!(self.fates.get(step.index()), Some(Fate::Kept { .. })))
+        };
+        let lost = self.ask.files[..place].iter().find(|node| !is_kept(node))?;
+        Some(format!("it changed the files as `{lost}` had left them, which does not keep its place"))
     }
 
     /// Why nothing can be said of a step: something before it runs again.

@@ -17,7 +17,7 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use expect_test::expect_file;
 use flowforge_core::{
-    Graph, Run, StepIx, Timestamp,
+    Graph, NodeId, Run, StepIx, Timestamp,
     rerun::{Ask, Begin, Decision, Past, Plan, Planned, plan},
 };
 
@@ -79,6 +79,8 @@ impl Old {
     }
 
     fn planned(&self, ask: &str) -> String {
+        let (ask, files) = ask.split_once(", files of ").unwrap_or((ask, ""));
+        let files: Vec<NodeId> = files.split_whitespace().map(NodeId::from).collect();
         let (from, has_other_input) = match ask.split_once(", other input") {
             Some((from, _)) => (from, true),
             None => (ask, false),
@@ -90,7 +92,8 @@ impl Old {
         };
         let past = self.past();
         let trigger = self.new.manual_trigger();
-        let plan = plan(&Ask { old: self.run.graph(), past: &past, new: &self.new, trigger, begin, has_other_input });
+        let plan =
+            plan(&Ask { old: self.run.graph(), past: &past, new: &self.new, trigger, begin, has_other_input, files: &files });
         plan.steps.iter().map(|step| self.line(&plan, step)).collect()
     }
 

@@ -124,7 +124,9 @@ impl Engine {
         let trigger = trigger.filter(|step| compiled.graph.step(*step).kind.spec.is_trigger());
         let trigger = trigger.or_else(|| compiled.graph.manual_trigger());
         let has_other_input = new.input.as_ref().is_some_and(|input| !is_kept_as(&record.input, storable(input.clone())));
-        let plan = plan(&Ask { old: &old.graph, past: &past, new: &compiled.graph, trigger, begin, has_other_input });
+        let files = store.files_left(new.run).await?;
+        let ask = Ask { old: &old.graph, past: &past, new: &compiled.graph, trigger, begin, has_other_input, files: &files };
+        let plan = plan(&ask);
         Ok(Prepared { record, compiled, trigger, plan })
     }
 

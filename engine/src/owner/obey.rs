@@ -219,7 +219,7 @@ impl Owner {
         let log = Arc::new(StepLog::new(self.log.clone(), step, attempt));
         let (run, compiled, record, about) = (&self.run, &self.compiled, &self.record, &self.about);
         let surroundings = Surroundings { run, compiled, record, about, place: self.place.as_ref(), plain: self.plain };
-        let task = surroundings.task(Attempt { step, attempt, woken }, log);
+        let task = surroundings.task(Attempt { step, attempt, woken, lease: None }, log);
         let (shared, permits) = (self.shared.clone(), self.effects.clone());
         let (pure, lapses) = (self.compiled.graph.step(step).is_pure(), self.lapses);
         async move {

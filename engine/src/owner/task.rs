@@ -17,6 +17,7 @@ use crate::{
     compiled::Compiled,
     error::{Error, Result},
     executor::Task,
+    queue::StepRef,
     record::RunRecord,
     shared::Shared,
     store::runs::RunRow,
@@ -27,6 +28,8 @@ pub(crate) struct Attempt {
     pub(crate) step: StepIx,
     pub(crate) attempt: u32,
     pub(crate) woken: Option<Timestamp>,
+    /// The lease under which it is made, if it is dispatched.
+    pub(crate) lease: Option<(StepRef, i64)>,
 }
 
 /// Where in its parent's list a run stands that executes a graph within a node.
@@ -88,6 +91,7 @@ impl Surroundings<'_> {
             secrets: self.compiled.secrets.clone(),
             timeout_s: spec.timeout_s,
             attempt: attempt.attempt,
+            lease: attempt.lease,
             woken: attempt.woken,
             input: self.run.input(attempt.step).unwrap_or_else(|| self.record.input.clone()),
             scope: Arc::new(self.scope(&spec.reads)),

@@ -132,7 +132,7 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, Claim { lease, lapses }: 
     let record = &loaded.row.record;
     let (sender, lines) = mpsc::channel(LINES);
     let log = Arc::new(LaneLog { sender, clock: shared.clock.clone(), lines: AtomicUsize::new(0) });
-    let attempt = Attempt { step: ix, attempt: step.attempt, woken };
+    let attempt = Attempt { step: ix, attempt: step.attempt, woken, lease: Some((step.clone(), lease.epoch)) };
     let surroundings = Surroundings {
         run: &loaded.run,
         compiled: &loaded.compiled,

@@ -63,7 +63,7 @@ fn compare_repeat(plan: &Plan, repeat: &Repeat) -> Vec<&'static str> {
         Some(at) => Begin::Step(changed.step(&new, at.index(changed.nodes.len()))),
     };
     let trigger = changed.fired.map(|node| changed.step(&new, node));
-    let ask = Ask { old: old.run.graph(), past: &past, new: &new, trigger, begin, has_other_input: false };
+    let ask = Ask { old: old.run.graph(), past: &past, new: &new, trigger, begin, has_other_input: false, files: &[] };
     let planned = rerun::plan(&ask);
     check_plan(&new, &planned, begin);
     let trouble = Trouble { seed: !repeat.seed, crashes: 5, pauses: 5, ..Trouble::default() };
