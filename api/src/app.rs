@@ -5,7 +5,7 @@ use std::{env, ops::Deref, sync::Arc, time::Duration};
 use axum::{body::Bytes, extract::FromRef};
 use flowforge_engine::{Engine, EngineConfig, Location, QueueConfig, Store};
 use flowforge_migrations::{Migrator, MigratorTrait};
-use flowforge_nodes::{EgressPolicy, JavaScriptConfig, OwnDatabase, SandboxPolicy, Services, ServicesConfig};
+use flowforge_nodes::{EgressPolicy, JavaScriptConfig, OwnDatabase, SandboxConfig, SandboxPolicy, Services, ServicesConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -145,11 +145,12 @@ pub(crate) async fn open_engine(
 /// When a setting cannot be read.
 pub(crate) fn services(data: &Data, work: &Work) -> Result<Services, Failure> {
     let program = env::current_exe().map_err(Failure::during("the program does not know where it is"))?;
+    let policy = if work.allow_plain_processes { SandboxPolicy::Plain } else { SandboxPolicy::Bubblewrap };
     let egress: EgressPolicy = work.egress_allow.parse().map_err(Failure::during("FLOWFORGE_EGRESS_ALLOW"))?;
     Ok(Services::new(ServicesConfig {
         javascript: JavaScriptConfig::new(program, &[JS_WORKER]),
         egress,
-        sandbox: if work.allow_plain_processes { SandboxPolicy::Plain } else { SandboxPolicy::Bubblewrap },
+        sandbox: SandboxConfig::new(policy),
         work_dir: data.data_dir.join("work"),
         own_database: given(&data.database_url).and_then(OwnDatabase::from_url),
     }))

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::{
     git::{WorkTree, WorkTrees},
     params::{Text, duration, optional, or_default},
-    sandbox::{Ended, Sandbox, Task, follow},
+    sandbox::{Ended, Network, Program, Sandbox, Task, follow},
     services::Services,
 };
 
@@ -89,13 +89,18 @@ impl Node for Command {
         let tree = self.trees.open(cx.run).await?;
         tree.begin(&cx.effect_key).await?;
         self.hand_over(&tree, &workdir, plain, cx).await?;
+        let name = format!("{}-{}", cx.effect_key, cx.attempt);
         let task = Task {
-            script: &params.run,
+            program: Program::Shell(&params.run),
             folder: tree.folder(),
             tree: tree.path(),
             workdir: &workdir,
             env,
-            network: params.network,
+            network: if params.network { Network::Host } else { Network::None },
+            home: None,
+            read_only: Vec::new(),
+            limits: self.sandbox.limits(),
+            name: &name,
         };
         let running = self.sandbox.start(&task, plain).await?;
         let ended = timeout(limit, follow(running, &*cx.log)).await.map_err(|_| {

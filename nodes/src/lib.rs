@@ -45,7 +45,7 @@ pub use crate::{
     egress::{EgressPolicy, InvalidEgressPolicy},
     javascript::{JavaScriptConfig, worker::js_worker_main},
     postgres_query::OwnDatabase,
-    sandbox::SandboxPolicy,
+    sandbox::{SandboxConfig, SandboxLimits, SandboxPolicy},
     services::{Services, ServicesConfig},
 };
 

@@ -12,7 +12,7 @@ use crate::{
     git::WorkTrees,
     javascript::{JavaScript, JavaScriptConfig},
     postgres_query::OwnDatabase,
-    sandbox::{Sandbox, SandboxPolicy},
+    sandbox::{Sandbox, SandboxConfig},
 };
 
 /// What the operator decides.
@@ -22,8 +22,8 @@ pub struct ServicesConfig {
     pub javascript: JavaScriptConfig,
     /// Which networks nodes may reach beside the public internet.
     pub egress: EgressPolicy,
-    /// How commands are confined.
-    pub sandbox: SandboxPolicy,
+    /// How commands are confined, and what they may use.
+    pub sandbox: SandboxConfig,
     /// Where the work trees of runs lie: a folder that only this server uses.
     pub work_dir: PathBuf,
     /// The PostgreSQL database in which FlowForge itself keeps its rows: no step may reach it.

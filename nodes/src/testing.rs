@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use self::remote::Remote;
-use crate::{JavaScriptConfig, SandboxPolicy, Services, ServicesConfig, catalog};
+use crate::{JavaScriptConfig, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog};
 
 /// A node on the bench: give it what it needs, then run it.
 #[derive(Clone)]
@@ -172,7 +172,7 @@ pub(crate) fn allowing(networks: &str) -> Services {
     Services::new(ServicesConfig {
         javascript: JavaScriptConfig::new(worker(), &[]),
         egress: networks.parse().unwrap(),
-        sandbox: SandboxPolicy::Bubblewrap,
+        sandbox: SandboxConfig::new(SandboxPolicy::Bubblewrap),
         work_dir: work_dir(),
         own_database: None,
     })

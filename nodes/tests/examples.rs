@@ -5,12 +5,12 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use flowforge_core::{Catalog, Document, Graph};
-use flowforge_nodes::{EgressPolicy, JavaScriptConfig, SandboxPolicy, Services, ServicesConfig, catalog};
+use flowforge_nodes::{EgressPolicy, JavaScriptConfig, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog};
 use serde_json::Value;
 
 fn nodes() -> Catalog {
     let javascript = JavaScriptConfig::new(env!("CARGO_BIN_EXE_flowforge-js-worker"), &[]);
-    let (egress, sandbox) = (EgressPolicy::default(), SandboxPolicy::Bubblewrap);
+    let (egress, sandbox) = (EgressPolicy::default(), SandboxConfig::new(SandboxPolicy::Bubblewrap));
     catalog(&Services::new(ServicesConfig { javascript, egress, sandbox, work_dir: "unused".into(), own_database: None }))
 }
 

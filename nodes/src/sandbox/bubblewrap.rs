@@ -3,18 +3,12 @@
 //! The first process inside is a small shell that only waits. When it ends, for whatever reason, the kernel ends everything
 //! else in its pid namespace before anybody is told; when bubblewrap or this server dies, the kernel ends it.
 
-use std::{
-    ffi::{OsStr, OsString},
-    fs, io,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::Stdio,
-};
+use std::{ffi::OsString, fs, io, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
 use flowforge_core::node::NodeError;
 use tokio::process::Command;
 
-use super::{PATH, Task, limits, running::Running};
+use super::{Network, PATH, PROXY_SOCKET, Program, Task, limits, running::Running};
 
 /// Who a command is outside when the server is root: nobody's number, far from those that systems hand out.
 pub(super) const OUTER_USER: u32 = 64_001;
@@ -74,11 +68,13 @@ pub(super) async fn probe(program: &str) -> Result<(), NodeError> {
     };
     let mut command = Command::new(program);
     command.env_clear().env("PATH", PATH).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.args(namespaces(false)).args(system(false)).args(["--remount-ro", "/", "--"]).args(first_process("")).arg("true");
-    let mut running = Running::sandboxed(command).await.map_err(|fault| unavailable(format!("`{program}`: {fault}")))?;
-    match running.child.wait().await {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(unavailable(format!("its command ended with {status}"))),
+    command.args(namespaces(Network::None)).args(system(Network::None)).args(["--remount-ro", "/", "--"]);
+    command.args(first_process("", &Program::Shell("true")));
+    let mut running =
+        Running::sandboxed(command, Vec::new()).await.map_err(|fault| unavailable(format!("`{program}`: {fault}")))?;
+    match running.wait().await {
+        Ok(0) => Ok(()),
+        Ok(code) => Err(unavailable(format!("its command ended with exit code {code}"))),
         Err(fault) => Err(unavailable(fault.to_string())),
     }
 }
@@ -90,8 +86,8 @@ pub(super) fn command(program: &str, task: &Task<'_>) -> io::Result<Command> {
     let renaming = carry(&mut command, &task.env);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.args(namespaces(task.network)).args(system(task.network)).args(people(task.folder)?);
-    command.args(folders(task.tree)).arg("--chdir").arg(Path::new(TREE).join(task.workdir));
-    command.args(["--remount-ro", "/", "--"]).args(first_process(&renaming)).arg(task.script);
+    command.args(folders(task)).arg("--chdir").arg(Path::new(TREE).join(task.workdir));
+    command.args(["--remount-ro", "/", "--"]).args(first_process(&renaming, &task.program));
     limits::set(&mut command);
     Ok(command)
 }
@@ -109,11 +105,11 @@ fn git_environment() -> [(&'static str, &'static str); 5] {
 
 /// A root server makes the mounts with its own rights, whatever folders lie above the work tree, and gives them up inside; anybody
 /// else needs a user namespace.
-fn namespaces(network: bool) -> Vec<OsString> {
+fn namespaces(network: Network<'_>) -> Vec<OsString> {
     let mut args =
         words("--unshare-pid --unshare-ipc --unshare-uts --unshare-cgroup-try --as-pid-1 --die-with-parent --new-session");
     args.extend(words("--hostname sandbox --cap-drop ALL"));
-    if !network {
+    if network != Network::Host {
         args.extend(words("--unshare-net"));
     }
     let identity = if is_root() {
@@ -139,20 +135,24 @@ fn carry(command: &mut Command, env: &[(String, String)]) -> String {
     renaming
 }
 
-/// The waiting shell: how it shakes hands (see `Running::sandboxed`), and how it starts the command's, first without any rights, then
-/// with the command's variables.
-fn first_process(renaming: &str) -> [OsString; 5] {
+/// The waiting shell: how it shakes hands (see `Running::sandboxed`), and how it starts the program, first without any rights, then
+/// with the program's variables. What it is fed after the handshake is the program's to read.
+fn first_process(renaming: &str, program: &Program<'_>) -> Vec<OsString> {
     let user = OUTER_USER;
     let give_up =
         format!("setpriv --reuid {user} --regid {user} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --");
     let give_up = if is_root() { give_up } else { String::new() };
-    let wait = format!("echo; read -r go || exit 125; {give_up} /bin/sh -c \"$1\" sh \"$2\" </dev/null; exit $?");
-    let begin = format!("{renaming}exec /bin/sh -e -c \"$1\"");
-    ["/bin/sh".into(), "-c".into(), wait.into(), "sh".into(), begin.into()]
+    let (begin, feed, argv) = match program {
+        Program::Shell(script) => ("exec /bin/sh -e -c \"$1\"", "</dev/null", vec![OsString::from(script)]),
+        Program::Exec { argv, .. } => ("exec \"$@\"", "", argv.clone()),
+    };
+    let wait = format!("echo; read -r go || exit 125; {give_up} /bin/sh -c \"$0\" sh \"$@\" {feed}; exit $?");
+    let begin = format!("{renaming}{begin}");
+    [OsString::from("/bin/sh"), "-c".into(), wait.into(), begin.into()].into_iter().chain(argv).collect()
 }
 
 /// The machine's programs and libraries, read-only.
-fn system(network: bool) -> Vec<OsString> {
+fn system(network: Network<'_>) -> Vec<OsString> {
     let mut args = words("--ro-bind /usr /usr");
     for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
         let path = Path::new("/").join(name);
@@ -165,7 +165,7 @@ fn system(network: bool) -> Vec<OsString> {
     args.extend(words("--dir /etc"));
     let java = fs::read_dir("/etc").into_iter().flatten().flatten().map(|entry| entry.file_name());
     let java = java.filter(|name| name.to_string_lossy().starts_with("java"));
-    let network = if network { &ETC_NETWORK[..] } else { &[] };
+    let network = if network == Network::Host { &ETC_NETWORK[..] } else { &[] };
     for name in ETC.iter().chain(network).map(OsString::from).chain(java) {
         let path = Path::new("/etc").join(name);
         args.extend([OsString::from("--ro-bind-try"), path.clone().into(), path.into()]);
@@ -188,15 +188,34 @@ fn people(folder: &Path) -> io::Result<Vec<OsString>> {
     Ok(args)
 }
 
-/// What can be written: the work tree without its repository, and two folders in memory.
-fn folders(tree: &Path) -> Vec<OsString> {
-    let mut args =
-        words(&format!("--perms 1777 --size {MEMORY_FOLDER} --tmpfs /tmp --perms 0777 --size {MEMORY_FOLDER} --tmpfs {HOME}"));
-    args.extend([OsStr::new("--bind"), tree.as_os_str(), OsStr::new(TREE)].map(OsString::from));
-    let repository = tree.join(".git");
-    if repository.exists() {
-        args.extend([OsString::from("--ro-bind"), repository.into(), Path::new(TREE).join(".git").into()]);
+/// What can be written: the work tree without its repository, the home, and folders in memory. And what else is there to read.
+fn folders(task: &Task<'_>) -> Vec<OsString> {
+    let mut args = words(&format!("--perms 1777 --size {MEMORY_FOLDER} --tmpfs /tmp"));
+    match task.home {
+        Some(home) => args.extend(bind("--bind", home, HOME)),
+        None => args.extend(words(&format!("--perms 0777 --size {MEMORY_FOLDER} --tmpfs {HOME}"))),
     }
+    args.extend(bind("--bind", task.tree, TREE));
+    let repository = task.tree.join(".git");
+    if repository.exists() {
+        args.extend(bind("--ro-bind", &repository, Path::new(TREE).join(".git")));
+    }
+    for (here, inside) in &task.read_only {
+        args.extend(bind("--ro-bind", here, inside));
+    }
+    if let Network::Proxy(socket) = task.network {
+        args.extend(bind("--bind", socket, PROXY_SOCKET));
+    }
+    args
+}
+
+/// The folders above the place are made first: those that bubblewrap makes by itself can be entered by nobody but root.
+fn bind(how: &str, here: &Path, inside: impl AsRef<Path>) -> Vec<OsString> {
+    let inside = inside.as_ref();
+    let mut above: Vec<_> = inside.ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
+    above.reverse();
+    let mut args: Vec<_> = above.into_iter().flat_map(|path| ["--dir".into(), path.into()]).collect();
+    args.extend([how.into(), here.into(), inside.into()]);
     args
 }
 

@@ -1,6 +1,6 @@
 //! What a command writes: line by line to the log, and in whole, up to a limit, into the step's output.
 
-use std::{io, os::unix::process::ExitStatusExt, time::Duration};
+use std::{io, time::Duration};
 
 use flowforge_core::node::{LogSink, Stream};
 use tokio::{
@@ -30,30 +30,29 @@ pub(crate) struct Ended {
 
 /// Follows a command to its end.
 pub(crate) async fn follow(mut running: Running, log: &dyn LogSink) -> io::Result<Ended> {
-    let mut stdout = Reader::new(running.child.stdout.take(), Stream::Stdout);
-    let mut stderr = Reader::new(running.child.stderr.take(), Stream::Stderr);
-    let status = {
+    let mut stdout = Reader::new(running.stdout.take(), Stream::Stdout);
+    let mut stderr = Reader::new(running.stderr.take(), Stream::Stderr);
+    let exit_code = {
         let reading = async { tokio::join!(stdout.read(log), stderr.read(log)) };
         tokio::pin!(reading);
         tokio::select! {
             (out, err) = &mut reading => {
                 out.and(err)?;
-                running.child.wait().await?
+                running.wait().await?
             }
-            status = running.child.wait() => {
+            exit_code = running.wait() => {
                 // Of a sandbox nothing is left, so its streams have ended. What a plain command left running holds them open.
-                let (out, err) = if running.is_plain {
-                    running.group.end();
+                let (out, err) = if running.is_plain() {
+                    running.end();
                     timeout(LAST_WORDS, reading).await.unwrap_or((Ok(()), Ok(())))
                 } else {
                     reading.await
                 };
                 out.and(err)?;
-                status?
+                exit_code?
             }
         }
     };
-    let exit_code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
     Ok(Ended { exit_code, stdout: stdout.kept.text(), stderr: stderr.kept.text() })
 }
 

@@ -40,7 +40,7 @@ async fn the_servers_own_database_is_refused() {
         let config = ServicesConfig {
             javascript: crate::JavaScriptConfig::new(crate::testing::worker(), &[]),
             egress: "127.0.0.0/8".parse().unwrap(),
-            sandbox: crate::SandboxPolicy::Bubblewrap,
+            sandbox: crate::SandboxConfig::new(crate::SandboxPolicy::Bubblewrap),
             work_dir: crate::testing::work_dir(),
             own_database: OwnDatabase::from_url(url),
         };

@@ -1,0 +1,4 @@
+//! The contract, played in a real sandbox.
+
+mod bench;
+mod contract;
