@@ -30,8 +30,8 @@ use crate::{
     extract::BODY_LIMIT,
     request_id,
     routes::{
-        approvals, auth, blobs, deliveries, docs, events, health, hooks, node_types, reruns, runs, schedules, secrets, signals,
-        steps, triggers, versions, why, workflows, workspace,
+        approvals, auth, blobs, checkpoints, deliveries, docs, events, health, hooks, node_types, reruns, runs, schedules,
+        secrets, signals, steps, triggers, versions, why, workflows, workspace,
     },
     security,
 };
@@ -96,6 +96,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(steps::list))
         .routes(routes!(steps::logs))
         .routes(routes!(blobs::show))
+        .routes(routes!(checkpoints::list))
+        .routes(routes!(checkpoints::diff))
         .routes(routes!(events::stream))
         .routes(routes!(node_types::list))
         .routes(routes!(schedules::fires))

@@ -3,6 +3,7 @@
 pub(crate) mod approvals;
 pub(crate) mod auth;
 pub(crate) mod blobs;
+pub(crate) mod checkpoints;
 pub(crate) mod deliveries;
 pub(crate) mod docs;
 pub(crate) mod events;

@@ -35,7 +35,7 @@ use crate::{
     secrets::check_master_key,
     shared::Shared,
     start::{self, Accept, Accepted},
-    store::{Store, inbox::Message},
+    store::{Store, checkpoints::CheckpointRecord, inbox::Message},
     triggers::scheduler,
     worker::Worker,
 };
@@ -291,6 +291,26 @@ impl Engine {
     pub async fn blob(&self, workspace: WorkspaceId, run: RunId, key: &str) -> Result<BlobStream> {
         self.shared.store.run(workspace, run).await?;
         self.shared.blobs.stream(workspace, key).await
+    }
+
+    /// Where the steps of a run have left its work tree, in their order.
+    ///
+    /// # Errors
+    /// `NotFound` when the workspace has no such run.
+    pub async fn checkpoints(&self, workspace: WorkspaceId, run: RunId) -> Result<Vec<CheckpointRecord>> {
+        self.shared.store.checkpoints(workspace, run).await
+    }
+
+    /// What a step has changed in the work tree, as a patch; nothing when it has changed nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when the workspace has no such run, or the run no such checkpoint.
+    pub async fn checkpoint_diff(&self, workspace: WorkspaceId, run: RunId, number: u32) -> Result<Option<BlobStream>> {
+        let found = self.checkpoints(workspace, run).await?.into_iter().find(|record| record.number == number);
+        match found.ok_or(Error::NotFound("checkpoint"))?.checkpoint.diff {
+            Some(diff) => self.shared.blobs.stream(workspace, &diff.key).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// A value of a workspace's run with everything in the place of its reference.

@@ -86,7 +86,7 @@ impl Node for Command {
             // Nobody sees what a command dials: a secret that is bound to hosts is for commands without a network.
             cx.check_secret_host("any host")?;
         }
-        let tree = self.trees.open(cx.run).await?;
+        let tree = self.trees.open(cx).await?;
         tree.begin(&cx.effect_key).await?;
         self.hand_over(&tree, &workdir, plain, cx).await?;
         let name = format!("{}-{}", cx.effect_key, cx.attempt);
@@ -111,6 +111,8 @@ impl Node for Command {
         })?;
         let ended =
             ended.map_err(|fault| NodeError::retry("COMMAND_LOST", format!("the command could not be followed: {fault}")))?;
+        // What a command that failed has done is there for whatever goes on after it.
+        tree.leave(cx, &[]).await?;
         verdict(ended)
     }
 

@@ -6,6 +6,7 @@
 
 mod changes;
 mod checkpoint;
+mod durable;
 mod faults;
 mod names;
 mod refs;

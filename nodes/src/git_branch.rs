@@ -49,10 +49,11 @@ impl Node for GitBranch {
 
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
         let name = branch_name(&params.name)?;
-        let tree = self.trees.open(cx.run).await?;
+        let tree = self.trees.open(cx).await?;
         tree.repository()?;
         switch(&tree, name).await?;
         let commit = tree.head().await?.commit;
+        tree.leave(cx, &[]).await?;
         Ok(Outcome::done(json!({"branch": name, "commit": commit})))
     }
 

@@ -58,9 +58,10 @@ impl Node for GitClone {
 
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
         let branch = params.branch.as_deref().map(branch_name).transpose()?;
-        let tree = self.trees.open(cx.run).await?;
+        let tree = self.trees.open(cx).await?;
         // An earlier attempt may have come to its end without being heard.
         if let Some(origin) = tree.origin().filter(|origin| *origin.effect_key == *cx.effect_key) {
+            tree.leave(cx, &[]).await?;
             return Ok(done(&origin));
         }
         let remote = Remote::open(&params.url, params.credential.as_deref(), &self.egress, cx).await?;
@@ -74,6 +75,7 @@ impl Node for GitClone {
             commit: Git::at(&fresh).args(["rev-parse", "--verify", "--quiet", "HEAD"]).find().await?,
         };
         tree.put_in_place(&fresh, &origin).await?;
+        tree.leave(cx, &[]).await?;
         Ok(done(&origin))
     }
 

@@ -62,17 +62,21 @@ impl Node for GitCommit {
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
         let message = message(&params.message)?;
         let author = params.author.as_deref().map_or_else(|| Ok(Person::default()), Person::parse)?;
-        let tree = self.trees.open(cx.run).await?;
+        let tree = self.trees.open(cx).await?;
         tree.repository()?;
         let mark = format!("{STEPS}/{}", cx.effect_key);
         let commit = match tree.commit(&mark).await? {
             Some(commit) => commit,
             None => match record(&tree, &message, &author, &mark).await? {
                 Some(commit) => commit,
-                None => return Ok(Outcome::on_port(json!({"commit": null, "changed_files": []}), "unchanged")),
+                None => {
+                    tree.leave(cx, &[]).await?;
+                    return Ok(Outcome::on_port(json!({"commit": null, "changed_files": []}), "unchanged"));
+                }
             },
         };
         advance(&tree, &commit).await?;
+        tree.leave(cx, &[]).await?;
         let changes = tree.changes(tree.commit(&format!("{commit}^")).await?.as_deref(), &commit).await?;
         let names: Vec<_> = changes.iter().take(NAMED).map(|change| change.path.as_str()).collect();
         Ok(Outcome::done(json!({"commit": commit, "changed_files": names, "changed": changes.len()})))

@@ -64,7 +64,7 @@ impl Node for GitPush {
     type Params = Params;
 
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
-        let tree = self.trees.open(cx.run).await?;
+        let tree = self.trees.open(cx).await?;
         // The address was written down at the clone: the repository's own configuration is not asked.
         let origin = tree.repository()?;
         let push = push(&tree, &params).await?;

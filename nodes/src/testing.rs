@@ -1,5 +1,6 @@
 //! The one way in which the nodes' tests run a node.
 
+pub(crate) mod files;
 pub(crate) mod remote;
 pub(crate) mod server;
 pub(crate) mod smtp;
@@ -169,11 +170,16 @@ pub(crate) fn services() -> Services {
 
 /// Services that may reach the given networks.
 pub(crate) fn allowing(networks: &str) -> Services {
+    allowing_in(networks, work_dir())
+}
+
+/// The same with work trees elsewhere.
+pub(crate) fn allowing_in(networks: &str, work_dir: PathBuf) -> Services {
     Services::new(ServicesConfig {
         javascript: JavaScriptConfig::new(worker(), &[]),
         egress: networks.parse().unwrap(),
         sandbox: SandboxConfig::new(SandboxPolicy::Bubblewrap),
-        work_dir: work_dir(),
+        work_dir,
         own_database: None,
     })
 }

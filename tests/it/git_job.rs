@@ -13,6 +13,7 @@ on_each_database!(
     a_lost_answer_to_a_push_is_survived,
     a_wrong_password_is_told_and_not_shown,
     the_password_stays_out_of_sight,
+    a_run_goes_on_from_the_files_of_another_one,
 );
 
 async fn the_job_pushes_one_commit(forge: Forge) {
@@ -28,6 +29,39 @@ async fn the_job_pushes_one_commit(forge: Forge) {
     assert_eq!(forge.step(id, "red").await["status"], "skipped");
     let marks: Vec<_> = forge.ledger.effects().into_iter().map(|effect| effect.key).collect();
     assert_eq!(marks, ["job-1-cloned", "job-1-tested", "job-1-committed", "job-1-pushed"]);
+}
+
+async fn a_run_goes_on_from_the_files_of_another_one(forge: Forge) {
+    let remote = Remote::start().await;
+    let command = |id: &str, run: &str| json!({"id": id, "type": "command", "params": {"run": run}});
+    let graph = json!({
+        "nodes": [
+            {"id": "clone", "type": "git.clone", "params": clone_from(&remote)},
+            command("edit", "echo edited >made; rm -f *.lock"),
+            command("look", "cat made; git status --porcelain"),
+            command("spoil", "echo spoilt >>made"),
+        ],
+        "edges": [{"source": "clone", "target": "edit"}, {"source": "edit", "target": "look"}, {"source": "look", "target": "spoil"}]
+    });
+    let workflow = forge.workflow("forked", &graph).await;
+    let first = forge.run(&workflow, json!({})).await;
+    assert_eq!(first["status"], "completed", "{first:#}");
+    let first = first["id"].as_str().expect("an id");
+
+    let left = forge.owner.get(&format!("/runs/{first}/checkpoints")).await.expect(200);
+    let nodes: Vec<_> = left["items"].as_array().expect("a list").iter().map(|one| one["node_id"].clone()).collect();
+    assert_eq!(nodes, ["clone", "edit", "look", "spoil"]);
+    assert_eq!(left["items"][1]["changes"][0], json!({"path": "made", "added": 1, "removed": 0}), "{left:#}");
+    let patch = forge.owner.get(&format!("/runs/{first}/checkpoints/2/diff")).await;
+    assert_eq!(patch.status, 200);
+    assert!(patch.body.as_str().is_some_and(|patch| patch.contains("+++ b/made\n@@ -0,0 +1 @@\n+edited\n")), "{:?}", patch.body);
+
+    let second = forge.owner.post(&format!("/runs/{first}/rerun"), json!({"from_node": "look"})).await.expect(201);
+    let second = forge.end_of(second["id"].as_str().expect("an id")).await;
+    assert_eq!(second["status"], "completed", "{second:#}");
+    let second = second["id"].as_str().expect("an id");
+    assert_eq!(forge.step(second, "edit").await["kept"], true);
+    assert_eq!(forge.step(second, "look").await["output"]["stdout"], "edited\n?? made\n", "its own files, as they were then");
 }
 
 async fn red_tests_push_nothing(forge: Forge) {

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use flowforge_core::{RunId, node::NodeError};
+use flowforge_core::{
+    RunId,
+    node::{Context, NodeError},
+};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedMutexGuard},
@@ -63,8 +66,16 @@ impl WorkTrees {
         Self { root, locks: Mutex::default() }
     }
 
-    /// Waits until no other step uses the run's files, then opens them.
-    pub(crate) async fn open(&self, run: RunId) -> Result<WorkTree, NodeError> {
+    /// Waits until no other step uses the run's files, then opens them as the steps before have left them, on whichever machine
+    /// that was.
+    pub(crate) async fn open(&self, cx: &Context) -> Result<WorkTree, NodeError> {
+        let tree = self.lock(cx.run).await?;
+        tree.catch_up(cx).await?;
+        Ok(tree)
+    }
+
+    /// Waits until no other step uses the run's files.
+    async fn lock(&self, run: RunId) -> Result<WorkTree, NodeError> {
         let here = self.lock_of(run).lock_owned().await;
         let folder = self.folder(run);
         let tree = folder.join("tree");
@@ -89,7 +100,7 @@ impl WorkTrees {
         if !folder.exists() {
             return Ok(());
         }
-        let tree = self.open(run).await?;
+        let tree = self.lock(run).await?;
         let gone = self.root.join(format!("removed-{run}"));
         remove(gone.clone()).await.map_err(failed("removed", &gone))?;
         fs::rename(&folder, &gone).map_err(failed("removed", &folder))?;
