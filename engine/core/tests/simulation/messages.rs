@@ -120,6 +120,8 @@ pub(crate) struct Given {
     pub(crate) claim: u64,
     /// The worker's lapses before it asked.
     pub(crate) lapses: u32,
+    /// Whether something was in the run's inbox: else that is not read until the bell rings.
+    pub(crate) called: bool,
 }
 
 /// A run that was read.

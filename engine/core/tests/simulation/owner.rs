@@ -96,7 +96,7 @@ impl Owner {
     /// Takes a run that does not exist yet: the first commit creates it.
     pub(crate) fn create(world: &mut World, at: At, id: u32, token: u64, new: NewRun) -> Self {
         let run = Run::new(new.compiled.graph.clone(), u64::from(id));
-        let given = Given { epoch: 1, claim: world.claim(), lapses: world.processes[at.worker].lapses };
+        let given = Given { epoch: 1, claim: world.claim(), lapses: world.processes[at.worker].lapses, called: false };
         let mut owner = Self::new(world.bug, at, id, token, given, new.compiled, run);
         owner.deadline = new.deadline_at;
         owner.new = Some(new);

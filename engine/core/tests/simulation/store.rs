@@ -123,6 +123,8 @@ pub(crate) enum Body {
 pub(crate) struct Claimed {
     pub(crate) epoch: i64,
     pub(crate) crashes: u32,
+    /// Whether something was in the run's inbox.
+    pub(crate) called: bool,
 }
 
 /// What a sweep found.
@@ -191,7 +193,8 @@ impl Store {
         row.crashes += u32::from(if before.is_none_or(|owner| owner == worker) { crashed } else { is_to_blame });
         row.owner = Some(worker);
         row.epoch += i64::from(bug != Bug::ClaimKeepsEpoch || row.epoch == 0);
-        Some(Claimed { epoch: row.epoch, crashes: row.crashes })
+        let (epoch, crashes) = (row.epoch, row.crashes);
+        Some(Claimed { epoch, crashes, called: self.has_messages(run) })
     }
 
     pub(crate) fn lease(&self, key: StepKey) -> Option<&Lease> {
@@ -212,7 +215,7 @@ impl Store {
         lease.crashes += u32::from(before.is_some_and(|owner| owner != worker) && is_to_blame);
         lease.owner = Some(worker);
         lease.epoch += i64::from(bug != Bug::StepKeepsEpoch);
-        Some(Claimed { epoch: lease.epoch, crashes: lease.crashes })
+        Some(Claimed { epoch: lease.epoch, crashes: lease.crashes, called: false })
     }
 
     /// Says that a dispatched step, with which workers have died, is about to be executed, if it may be.

@@ -4,8 +4,10 @@ use std::{
     ops::Range,
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     bug::Bug,
@@ -24,6 +26,8 @@ pub(crate) struct Survey {
     pub(crate) cover: Cover,
     /// By seed.
     pub(crate) violations: Vec<(u64, Violation)>,
+    /// The processor time that all threads together took.
+    took: Duration,
 }
 
 /// Lives through the histories of these seeds, on all cores.
@@ -38,6 +42,7 @@ pub(crate) fn survey(seeds: Range<u64>, bug: Option<Bug>) -> Survey {
             let part = thread.join().expect("a history that does not panic");
             whole.cover.add(&part.cover);
             whole.violations.extend(part.violations);
+            whole.took += part.took;
         }
     });
     whole.violations.sort_unstable_by_key(|(seed, _)| *seed);
@@ -45,10 +50,11 @@ pub(crate) fn survey(seeds: Range<u64>, bug: Option<Bug>) -> Survey {
 }
 
 fn portions(next: &AtomicU64, end: u64, bug: Option<Bug>) -> Survey {
-    let mut survey = Survey::default();
+    let (mut survey, began) = (Survey::default(), processor_time());
     loop {
         let first = next.fetch_add(PORTION, Ordering::Relaxed);
         if first >= end {
+            survey.took = processor_time().saturating_sub(began);
             return survey;
         }
         for seed in first..(first + PORTION).min(end) {
@@ -66,13 +72,14 @@ impl Survey {
         (0..self.violations.len()).filter(is_first).map(|at| &self.violations[at]).collect()
     }
 
-    /// The figures, and how often each rare state was met.
-    pub(crate) fn figures(&self, seeds: u64, took: Duration) -> String {
+    /// The figures, and how often each rare state was met. A core's second is one of processor time, so that it does not count
+    /// who else uses the machine.
+    pub(crate) fn figures(&self, seeds: u64) -> String {
         let Cover { events, commits, runs, time_ms, .. } = self.cover;
-        let (seconds, hours) = (took.as_secs_f64(), time_ms as f64 / 3_600_000.0);
+        let (seconds, hours) = (self.took.as_secs_f64(), time_ms as f64 / 3_600_000.0);
         let met: Vec<String> = Rare::ALL.iter().map(|rare| format!("  {rare:?} {}", self.cover.times(*rare))).collect();
         format!(
-            "{seeds} histories in {seconds:.1} s: {:.0} a second, {:.0} events each; {runs} runs, {commits} commits, \
+            "{seeds} histories in {seconds:.1} s of a core: {:.0} a second, {:.0} events each; {runs} runs, {commits} commits, \
              {hours:.0} simulated hours\n{}",
             seeds as f64 / seconds,
             events as f64 / seeds.max(1) as f64,
@@ -91,7 +98,8 @@ pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long the histories took is a figure, and decides nothing")]
-pub(crate) fn stopwatch() -> Instant {
-    Instant::now()
+/// The processor time that this thread has taken.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }

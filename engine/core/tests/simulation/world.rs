@@ -148,13 +148,36 @@ impl Ev {
     }
 }
 
+/// When an event happens, which one made it is, and where it is kept: one number, since most of a history is putting them in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due(u128);
+
+impl Due {
+    fn new(at: u64, number: u32, place: u32) -> Self {
+        Self(u128::from(at) << 64 | u128::from(number) << 32 | u128::from(place))
+    }
+
+    fn at(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
+    /// The same, later.
+    fn put_off(self, at: u64) -> Self {
+        Self(u128::from(at) << 64 | self.0 & u128::from(u64::MAX))
+    }
+
+    fn place(self) -> u32 {
+        self.0 as u32
+    }
+}
+
 pub(crate) struct World {
     pub(crate) now: u64,
-    /// When, which event made, and where it is kept; events of one moment happen in the order in which they were made.
-    due: BinaryHeap<Reverse<(u64, u64, u32)>>,
+    /// What is due; events of one moment happen in the order in which they were made.
+    due: BinaryHeap<Reverse<Due>>,
     events: Vec<Option<Ev>>,
     free: Vec<u32>,
-    numbers: u64,
+    numbers: u32,
     pub(crate) rng: Rng,
     pub(crate) swarm: Swarm,
     pub(crate) bug: Bug,
@@ -242,18 +265,19 @@ impl World {
     }
 
     fn turn(&mut self) {
-        let Some(Reverse((at, number, place))) = self.due.pop() else {
+        let Some(Reverse(due)) = self.due.pop() else {
             return self.check(crate::ghost::broken("D12", "nothing is left to happen"));
         };
+        let place = due.place();
         let Some(event) = self.events[place as usize].take() else { return };
-        self.now = self.now.max(at);
+        self.now = self.now.max(due.at());
         self.cover.events += 1;
         self.mark(self.now ^ event.kind() << 56);
         if let Some(at) = event.at() {
             let process = &self.processes[at.worker];
             if process.boot == at.boot && process.paused_until > self.now {
                 // The order in which things happened to it stays as it was.
-                self.due.push(Reverse((process.paused_until, number, place)));
+                self.due.push(Reverse(due.put_off(process.paused_until)));
                 self.events[place as usize] = Some(event);
                 return;
             }
@@ -367,7 +391,7 @@ impl World {
             self.events.len() as u32 - 1
         });
         self.events[place as usize] = Some(event);
-        self.due.push(Reverse((self.now + wait, self.numbers, place)));
+        self.due.push(Reverse(Due::new(self.now + wait, self.numbers, place)));
     }
 
     /// Adds to the trace.

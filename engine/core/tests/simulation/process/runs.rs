@@ -70,8 +70,8 @@ impl World {
             return;
         }
         match given {
-            Ok(Some((Claimed { epoch, .. }, claim))) => {
-                self.ask(at, Op::LoadRun { run, token, given: Given { epoch, claim, lapses } });
+            Ok(Some((Claimed { epoch, called, .. }, claim))) => {
+                self.ask(at, Op::LoadRun { run, token, given: Given { epoch, claim, lapses, called } });
             }
             Ok(None) => self.let_go(at, run),
             Err(()) => self.try_again(at, run),

@@ -189,7 +189,7 @@ impl World {
         let waits = row.status == flowforge_core::RunStatus::Waiting;
         let open = open_attempts(row).collect();
         let replayed = self.replay(run)?;
-        let messages = self.read_inbox(run);
+        let messages = if given.called { self.read_inbox(run) } else { Vec::new() };
         Some(Box::new(Loaded { run: replayed, crashes, deadline_at, waits, open, messages }))
     }
 
