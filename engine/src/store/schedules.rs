@@ -21,8 +21,9 @@ use crate::error::Result;
 /// Of how many of its last runs a schedule is asked whether they are under way.
 const RUNS_SEEN: u64 = 200;
 
-/// The status is written out, for the index that holds these alone.
-const WAITING: &str = "SELECT DISTINCT trigger_id AS id FROM deliveries WHERE status = 'queued'";
+/// The status is written out, for the index that holds these alone, in the order of their triggers.
+const WAITING: &str =
+    "SELECT DISTINCT trigger_id AS id FROM deliveries WHERE status = 'queued' AND trigger_id > $1 ORDER BY trigger_id LIMIT $2";
 
 /// What a schedule's earlier slots are doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,11 +96,15 @@ impl Store {
         Ok(Some((record, new)))
     }
 
-    /// Schedules with slots that wait for their turn.
-    pub(crate) async fn waiting_schedules(&self, limit: u64) -> Result<Vec<TriggerId>> {
-        let sql = format!("{WAITING} LIMIT {limit}");
-        let rows = Id::find_by_statement(self.statement(&sql)).all(&self.read).await?;
-        Ok(rows.into_iter().map(|row| TriggerId::new(row.id)).collect())
+    /// Schedules with slots that wait for their turn: those that come after the last that were looked at, which `seen` remembers,
+    /// and from the first on again when there are no more. So none waits for ever behind others whose runs go on and on.
+    pub(crate) async fn waiting_schedules(&self, seen: &mut Option<TriggerId>, limit: u64) -> Result<Vec<TriggerId>> {
+        let after = seen.map_or(Uuid::nil(), TriggerId::uuid);
+        let statement = Statement::from_sql_and_values(self.backend(), WAITING, [after.into(), limit.cast_signed().into()]);
+        let rows = Id::find_by_statement(statement).all(&self.read).await?;
+        let waiting: Vec<_> = rows.into_iter().map(|row| TriggerId::new(row.id)).collect();
+        *seen = waiting.last().copied().filter(|_| waiting.len() as u64 == limit);
+        Ok(waiting)
     }
 
     /// Lets the first slot that waits have its turn, when no earlier run is under way. Those of a trigger that is not active are
@@ -226,6 +231,9 @@ struct At {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use flowforge_core::WorkspaceId;
     use flowforge_migrations::{Migrator, MigratorTrait};
     use sea_orm::{DbBackend, QueryTrait};
 
@@ -237,11 +245,38 @@ mod tests {
         detail: String,
     }
 
+    async fn store(folder: &Path) -> Store {
+        let store = Store::connect(&Location::Sqlite(folder.join("test.db"))).await.unwrap();
+        Migrator::up(store.connection(), None).await.unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn every_schedule_that_waits_is_looked_at_however_many_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        let at = store.now().await.unwrap();
+        let mut waiting: Vec<_> = (0..5).map(|_| TriggerId::new(crate::clock::new_uuid())).collect();
+        for (trigger, slot) in waiting.iter().flat_map(|trigger| [(*trigger, 1), (*trigger, 2)]) {
+            let new = DeliveryRecord::new(WorkspaceId::new(Uuid::nil()), trigger, at);
+            let (dedupe_key, slot) = (Some(format!("slot/{slot}")), Some(Timestamp(slot)));
+            let row = DeliveryRecord { status: DeliveryStatus::Queued, dedupe_key, slot, ..new };
+            assert!(store.insert_delivery(&row).await.unwrap().is_none());
+        }
+        waiting.sort_unstable();
+        let mut seen = None;
+        // None of them ever has its turn, and so all go on waiting.
+        for round in 0..2 {
+            for expected in waiting.chunks(2) {
+                assert_eq!(store.waiting_schedules(&mut seen, 2).await.unwrap(), expected, "round {round}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn what_is_asked_every_second_reads_no_table_on_sqlite() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::connect(&Location::Sqlite(folder.path().join("plan.db"))).await.unwrap();
-        Migrator::up(store.connection(), None).await.unwrap();
+        let store = store(folder.path()).await;
         let open = deliveries::open(Timestamp(7), None).build(DbBackend::Sqlite).to_string();
         for (sql, index) in [(WAITING, "deliveries_queued"), (open.as_str(), "deliveries_received")] {
             let plan =

@@ -39,8 +39,9 @@ const SUPERSEDED: &str = "a later slot has taken its place, since the policy can
 
 /// Fires schedules until the process leaves.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut seen = None;
     while !shared.leaving.is_cancelled() {
-        let pause = match fire_due(&shared).await {
+        let pause = match fire_due(&shared, &mut seen).await {
             Ok(next) => next.map_or(LONGEST_PAUSE, |at| shared.clock.until(at).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)),
             Err(fault) => {
                 tracing::warn!(%fault, "schedules could not be looked at; they will be in a moment");
@@ -54,12 +55,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Fires what is due. When the next schedule is.
-async fn fire_due(shared: &Arc<Shared>) -> Result<Option<Timestamp>> {
+/// Fires what is due, and goes on with those that wait for their turn, after the last that was `seen`. When the next schedule is due.
+async fn fire_due(shared: &Arc<Shared>, seen: &mut Option<TriggerId>) -> Result<Option<Timestamp>> {
     let (due, next) = shared.store.due_schedules(BATCH).await?;
     let is_more = due.len() as u64 == BATCH;
     each(due, |id| fire(shared, id)).await;
-    each(shared.store.waiting_schedules(BATCH).await?, |id| go_on(shared, id)).await;
+    each(shared.store.waiting_schedules(seen, BATCH).await?, |id| go_on(shared, id)).await;
     Ok(if is_more { Some(shared.clock.now()) } else { next })
 }
 
