@@ -44,6 +44,7 @@ pub(crate) const CODES: &[(&str, &str)] = &[
     ("run_expired", "The workspace no longer keeps runs of that time."),
     ("run_finished", "The run has ended."),
     ("run_state", "The run is not where the request makes sense: not begun, not ended, or another run's."),
+    ("run_unreadable", "What is kept of the run cannot be read by this version of FlowForge."),
     ("secret_changed", "Somebody else has changed the secret meanwhile."),
     ("secret_exists", "The workspace has a secret of that name."),
     ("secret_unreadable", "A secret cannot be decrypted: another master key, or a row that was changed."),

@@ -71,8 +71,8 @@ pub(crate) struct RerunStep {
         (status = 200, description = "the same key and body have started this run before", body = Run),
         (status = 400, description = "there is no such node, or nothing has failed (`invalid_input`)", body = ProblemBody<'_>),
         (status = 404, body = ProblemBody<'_>),
-        (status = 409, description = "the run has not ended, or was started by a step of another one (`run_state`); or \
-            `workflow_archived`; or `idempotency_conflict`", body = ProblemBody<'_>),
+        (status = 409, description = "the run has not ended, or was started by a step of another one (`run_state`); or what is \
+            kept of it cannot be read (`run_unreadable`); or `workflow_archived`; or `idempotency_conflict`", body = ProblemBody<'_>),
     ))]
 pub(crate) async fn rerun(
     State(app): State<App>,
@@ -94,8 +94,8 @@ pub(crate) async fn rerun(
         (status = 200, body = RerunPlan),
         (status = 400, description = "there is no such node, or nothing has failed (`invalid_input`)", body = ProblemBody<'_>),
         (status = 404, body = ProblemBody<'_>),
-        (status = 409, description = "the run has not ended, or was started by a step of another one (`run_state`)",
-            body = ProblemBody<'_>),
+        (status = 409, description = "the run has not ended, or was started by a step of another one (`run_state`); or what is \
+            kept of it cannot be read (`run_unreadable`)", body = ProblemBody<'_>),
     ))]
 pub(crate) async fn plan(
     State(app): State<App>,

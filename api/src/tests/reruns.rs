@@ -84,6 +84,26 @@ async fn what_cannot_be_made_again_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_kept_of_a_run_and_cannot_be_read_is_told() {
+    for forge in Forge::each().await {
+        let run = failed(&forge).await;
+        let path = format!("/api/v1/runs/{}/rerun", run["id"].as_str().unwrap());
+        // No version writes an attempt that has ended and is under way.
+        forge.place.sql("UPDATE step_runs SET status = 'running'").await;
+        for path in [path.clone(), format!("{path}/plan")] {
+            forge.post(&path, json!({"from_node": "failed"})).await.problem(409, "run_unreadable");
+            forge.post(&path, json!({"from_node": "greet"})).await.problem(409, "run_unreadable");
+        }
+        let whole = forge.post(&path, json!({})).await.expect(201);
+        assert_eq!(ended(&forge, &whole).await["status"], "failed", "as a whole it can be made again");
+        // More levels than a reader follows.
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        forge.place.sql(&format!("UPDATE runs SET input = '{deep}'")).await;
+        forge.post(&path, json!({})).await.problem(409, "run_unreadable");
+    }
+}
+
+#[tokio::test]
 async fn a_run_says_why_it_stands_where_it_stands() {
     for forge in Forge::each().await {
         let nodes = json!([{"id": "ask", "type": "approval", "params": {"title": "Sure?", "approvers": ["owner"]}}]);

@@ -78,8 +78,8 @@ impl Engine {
     /// Makes a run again. Answers when the new run is on disk, with everything that it keeps.
     ///
     /// # Errors
-    /// `NotFound` for the run or the version, `Conflict` when the run has not ended, belongs to another run's step, or the dedupe
-    /// key was used for something else, `BadInput` when there is no such step or nothing has failed, and those of a start.
+    /// `NotFound` for the run or the version, `Conflict` when the run has not ended, belongs to another run's step, cannot be read, or
+    /// the dedupe key was used for something else, `BadInput` when there is no such step or nothing has failed, and those of a start.
     pub async fn rerun(&self, new: Rerun) -> Result<Started> {
         let Prepared { record, compiled, trigger, plan } = self.prepare_rerun(&new).await?;
         let word = TRIGGERS.iter().find(|word| **word == record.trigger).copied().unwrap_or("api");
@@ -108,7 +108,8 @@ impl Engine {
 
     async fn prepare_rerun(&self, new: &Rerun) -> Result<Prepared> {
         let store = &self.shared.store;
-        let row = store.run_row(Some(new.workspace), new.run).await?;
+        let row = store.run_row(Some(new.workspace), new.run).await;
+        let row = row.map_err(|fault| unreadable(new.run, fault, "start its workflow with an input of your own"))?;
         let record = row.record;
         refuse_unless_repeatable(&record)?;
         let version = Some(new.version.unwrap_or(record.version));
@@ -117,7 +118,7 @@ impl Engine {
         let (old, past) = match self.past(new.run).await {
             // What cannot be read can still be made again as a whole.
             Err(Error::Invalid(_) | Error::Inconsistent { .. }) if begin == Begin::Start => (compiled.clone(), Vec::new()),
-            past => past?,
+            past => past.map_err(|fault| unreadable(new.run, fault, "make it again as a whole, without naming a step"))?,
         };
         refuse_if_nothing_failed(begin, &past)?;
         let trigger = row.trigger_node.as_deref().and_then(|node| compiled.graph.find(&node.into()));
@@ -139,6 +140,17 @@ impl Engine {
         };
         let past = compiled.graph.steps().map(|(step, _)| past(step)).collect();
         Ok((compiled, past))
+    }
+}
+
+/// What is wrong with the rows of a run is its own state, and no fault of the database.
+fn unreadable(run: RunId, fault: Error, advice: &str) -> Error {
+    match fault {
+        Error::Invalid(_) | Error::Inconsistent { .. } => {
+            let message = format!("what is kept of the run {run} cannot be read: {fault}; {advice}");
+            Error::Conflict { code: "run_unreadable", message }
+        }
+        fault => fault,
     }
 }
 
