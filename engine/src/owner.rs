@@ -39,7 +39,7 @@ use self::{children::Called, draft::Draft, log::Line, write::Commit};
 pub(crate) use self::{
     draft::EVENT,
     kept::begun,
-    load::{Loaded, facts, seed},
+    load::{Loaded, facts, has_begun, seed},
     log::admitted,
     obey::{HANDLER, ended, handler},
     task::{Attempt, Place, Surroundings, about},
@@ -127,6 +127,8 @@ pub(crate) struct Owner {
     lines: mpsc::Receiver<Line>,
     log: Arc<log::OwnerLog>,
     bell: Arc<Notify>,
+    /// Whether there may be messages that nobody has rung for.
+    called: bool,
     /// Messages that were read: until a commit has deleted them they are found again and again.
     read: HashSet<Uuid>,
     trigger: Option<StepIx>,
@@ -190,12 +192,14 @@ impl Owner {
         (owner, Waiting { accepted: on_accepted, ended: on_ended })
     }
 
-    /// Takes over a run that was claimed. `lapses` of this worker's heartbeat were counted before it asked for the run.
-    pub(crate) fn resume(shared: Arc<Shared>, loaded: Loaded, lapses: u64) -> Box<Self> {
+    /// Takes over a run that was claimed; `called` says whether something was in its inbox then. `lapses` of this worker's heartbeat
+    /// were counted before it asked for the run.
+    pub(crate) fn resume(shared: Arc<Shared>, loaded: Loaded, called: bool, lapses: u64) -> Box<Self> {
         let Loaded { row, compiled, run, open, place, plain, .. } = loaded;
         let trigger = row.trigger_node.as_deref().and_then(|node| compiled.graph.find(&node.into()));
         let mut owner = Self::new(shared, compiled, run, row.record, row.epoch, row.deadline_at);
         owner.lapses = lapses;
+        owner.called = called;
         owner.plain = plain;
         owner.line = row.limit.map(|limit| limit.key);
         owner.trigger = trigger;
@@ -245,6 +249,7 @@ impl Owner {
             lines,
             log: Arc::new(log::OwnerLog::new(sender, shared.clock.clone())),
             bell: Arc::default(),
+            called: true,
             read: HashSet::new(),
             trigger: None,
             show_at: None,
@@ -267,7 +272,9 @@ impl Owner {
             Err(fault) => return self.give_up(&fault),
         }
         loop {
-            self.do_what_is_ready().await;
+            if let Err(fault) = self.do_what_is_ready().await {
+                return self.give_up(&fault);
+            }
             if let Some(ended) = self.is_ended() {
                 return ended;
             }
@@ -286,7 +293,7 @@ impl Owner {
         if self.run.status() == RunStatus::Pending {
             let trigger = self.trigger;
             // A child may have been asked to stop before it existed.
-            if self.new.is_none() || self.record.parent.is_some() {
+            if self.called && (self.new.is_none() || self.record.parent.is_some()) {
                 self.read_inbox().await?;
             }
             self.apply(Input::Start { trigger, kept: Vec::new() }, None);
@@ -295,7 +302,9 @@ impl Owner {
         }
         // What the inbox sets going is obeyed as it is told; only what was under way before is begun again.
         let commands = self.run.commands();
-        self.read_inbox().await?;
+        if self.called {
+            self.read_inbox().await?;
+        }
         self.apply(Input::TakenOver { crashes }, None);
         for command in commands {
             if self.still_demanded(command) {
@@ -317,14 +326,25 @@ impl Owner {
     }
 
     /// Everything that needs no waiting: attempts that answer at once, and what follows from them.
-    async fn do_what_is_ready(&mut self) {
+    async fn do_what_is_ready(&mut self) -> Result<()> {
         while let Some(Some(done)) = self.under_way.next().now_or_never() {
             self.finished(done);
             if self.draft.is_large() {
+                // While one large commit is under way the next one is gathered, and no more: what is in memory does not grow with the run.
+                self.commit_is_answered().await?;
                 self.hand_over().await;
-                tokio::task::yield_now().await;
             }
         }
+        Ok(())
+    }
+
+    /// Waits for the commit under way, if there is one.
+    async fn commit_is_answered(&mut self) -> Result<()> {
+        if let Some(commit) = &mut self.commit {
+            answered((&mut commit.answer).await)?;
+            self.committed();
+        }
+        Ok(())
     }
 
     fn is_ended(&self) -> Option<Ended> {
@@ -429,6 +449,8 @@ impl Owner {
     fn give_up(&mut self, fault: &Error) -> Ended {
         let (ended, answer) = match fault {
             Error::Fenced => (Ended::Gone, Error::Fenced),
+            // It was refused to create the run: there is none, or it is another owner's, who has it under this same epoch.
+            Error::BadInput(fault) if self.accepted.is_some() => (Ended::Gone, Error::BadInput(fault.clone())),
             Error::BadInput(fault) => (Ended::Unwritable, Error::BadInput(fault.clone())),
             fault => (Ended::Lost, Error::Storage(fault.to_string())),
         };

@@ -273,3 +273,6 @@ pub(crate) async fn compiled(
     let id: WorkflowId = shared.store.find_workflow(workspace, workflow).await?;
     shared.versions.to_start(&shared.store, workspace, id, version).await
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -18,7 +18,7 @@ use crate::{
     queue::{Hint, Priority},
     shared::Shared,
     start::{self, Accept},
-    store::inbox::Handler,
+    store::{inbox::Handler, leases::Held},
     triggers,
 };
 
@@ -107,7 +107,7 @@ async fn start_handlers(shared: &Arc<Shared>) -> Result<()> {
     for (id, message, handler) in shared.store.called_for(BATCH).await? {
         if let Err(fault) = start_handler(shared, id, message, &handler).await {
             tracing::error!(workflow = handler.workflow, %fault, "the run that a failure calls for cannot be started");
-            if matches!(fault, Error::NotFound(_) | Error::Invalid(_) | Error::Conflict { .. }) {
+            if matches!(fault, Error::NotFound(_) | Error::Invalid(_) | Error::Conflict { .. } | Error::BadInput(_)) {
                 shared.store.forget_message(message).await?;
             }
         }
@@ -132,9 +132,18 @@ async fn start_handler(shared: &Arc<Shared>, id: RunId, message: Uuid, handler: 
 /// answer to a claim was lost, or what was claimed could not be read.
 async fn look_after_own(shared: &Arc<Shared>) -> Result<()> {
     let held = shared.store.held_by(shared.worker).await?;
-    for (run, called) in held.runs {
-        let is_live = if called { shared.ring_owner(run) } else { shared.is_live(run) };
-        if !is_live {
+    take_up_lost(shared, held).await
+}
+
+async fn take_up_lost(shared: &Shared, held: Held) -> Result<()> {
+    let is_live = |(run, called): (RunId, bool)| if called { shared.ring_owner(run) } else { shared.is_live(run) };
+    let lost: Vec<RunId> = held.runs.into_iter().filter(|held| !is_live(*held)).map(|(run, _)| run).collect();
+    if !lost.is_empty() {
+        // One that was let go of while the database answered looks lost as well, and would be claimed for nothing: asked again, the
+        // database does not name it any more.
+        let still = shared.store.held_by(shared.worker).await?;
+        let is_lost = |(run, _): &(RunId, bool)| lost.contains(run) && !shared.is_live(*run);
+        for (run, _) in still.runs.into_iter().filter(is_lost) {
             shared.queue.push(Hint::Run(run), Priority::Low);
         }
     }
@@ -142,4 +151,29 @@ async fn look_after_own(shared: &Arc<Shared>) -> Result<()> {
         shared.queue.push(Hint::Step(step), Priority::Low);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait;
+
+    use super::*;
+    use crate::start::tests::{create, process};
+
+    #[tokio::test]
+    async fn a_run_is_lost_that_its_worker_owns_and_does_not_know_and_not_one_that_it_just_let_go_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = process(folder.path()).await;
+        create(&shared).await;
+        let held = async || shared.store.held_by(shared.worker).await.unwrap();
+        assert_eq!(held().await.runs.len(), 1);
+        let before = held().await;
+        shared.store.connection().execute_unprepared("UPDATE runs SET owner = NULL").await.unwrap();
+        take_up_lost(&shared, before).await.unwrap();
+        assert!(shared.queue.is_drained(), "it was let go of while the database answered");
+        let sql = format!("UPDATE runs SET owner = x'{}'", shared.worker.uuid().simple());
+        shared.store.connection().execute_unprepared(&sql).await.unwrap();
+        take_up_lost(&shared, held().await).await.unwrap();
+        assert!(!shared.queue.is_drained(), "it is owned here, and nobody is at it");
+    }
 }

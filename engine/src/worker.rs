@@ -16,7 +16,11 @@ use crate::{
     queue::{Bell, Hint, Limits, Priority, Receivers},
     retention,
     shared::{Live, Shared},
-    store::{inbox::Message, leases::Blame, runs::RunRow},
+    store::{
+        inbox::Message,
+        leases::{Blame, RunLease},
+        runs::RunRow,
+    },
     sweeper,
 };
 
@@ -171,13 +175,13 @@ async fn claim(shared: &Arc<Shared>, run: RunId, crashed: bool) -> Result<Option
     let lapses = shared.lapses();
     let blame = Blame { own: crashed, others: !shared.was_silent() };
     let claim = || shared.store.claim_run(run, shared.worker, shared.config.lease, blame);
-    let epoch = match claim().await? {
-        Some(epoch) => Some(epoch),
+    let claimed = match claim().await? {
+        Some(claimed) => Some(claimed),
         None if let_in(shared, run).await? => claim().await?,
         None => None,
     };
-    match epoch {
-        Some(epoch) => load(shared, run, epoch, lapses).await,
+    match claimed {
+        Some(claimed) => load(shared, run, claimed, lapses).await,
         None => Ok(None),
     }
 }
@@ -211,17 +215,23 @@ async fn recover(shared: &Arc<Shared>, run: RunId, mut crashed: bool) -> Option<
     }
 }
 
-async fn load(shared: &Arc<Shared>, run: RunId, epoch: i64, lapses: u64) -> Result<Option<(Box<Owner>, u32)>> {
+async fn load(shared: &Arc<Shared>, run: RunId, claimed: RunLease, lapses: u64) -> Result<Option<(Box<Owner>, u32)>> {
     reached(Point::RunClaimed);
-    let read = Loaded::read(shared, run).await;
-    // The rows are read one table after the other: they belong together only if nobody else was given the run meanwhile.
-    if shared.store.epoch_of(run).await? != Some(epoch) || !shared.is_trusted_since(lapses) {
+    let RunLease { epoch, row, called } = claimed;
+    let is_all = row.as_ref().is_ok_and(|row| !owner::has_begun(row));
+    let read = match row {
+        Ok(row) => Loaded::of_row(shared, row).await,
+        Err(fault) => Err(fault),
+    };
+    // What is read after the row belongs to it only if nobody else was given the run meanwhile.
+    let is_ours = is_all || shared.store.epoch_of(run).await? == Some(epoch);
+    if !is_ours || !shared.is_trusted_since(lapses) {
         return Ok(None);
     }
     match read {
         Ok(loaded) => {
             let crashes = loaded.row.crashes;
-            Ok(Some((Owner::resume(shared.clone(), loaded, lapses), crashes)))
+            Ok(Some((Owner::resume(shared.clone(), loaded, called, lapses), crashes)))
         }
         Err(fault @ (Error::Invalid(_) | Error::Inconsistent { .. } | Error::NotFound(_))) => {
             // What this program cannot read must not be claimed for ever: it fails, and only it.

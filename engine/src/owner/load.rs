@@ -16,6 +16,9 @@ use crate::{
     store::runs::{ChildRow, RunRow},
 };
 
+/// The first number of a run's record.
+const FIRST: i64 = 1;
+
 /// A run in memory, with what its rows say beside the facts.
 pub(crate) struct Loaded {
     pub(crate) row: RunRow,
@@ -33,11 +36,15 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// Reads a run.
     pub(crate) async fn read(shared: &Shared, id: RunId) -> Result<Self> {
-        let row = shared.store.run_row(None, id).await?;
-        let record = &row.record;
+        Self::of_row(shared, shared.store.run_row(None, id).await?).await
+    }
+
+    /// Reads what belongs to a row that was read.
+    pub(crate) async fn of_row(shared: &Shared, row: RunRow) -> Result<Self> {
+        let (record, id) = (&row.record, row.record.id);
         let body = row.body.as_deref();
         let compiled = shared.versions.of_run(&shared.store, record.workspace, record.workflow, record.version, body).await?;
-        let attempts = shared.store.attempts(id).await?;
+        let attempts = if has_begun(&row) { shared.store.attempts(id).await? } else { Vec::new() };
         let mut facts = facts(&compiled.graph, &row, &attempts)?;
         if attempts.iter().any(awaits_children) {
             facts.extend(children_facts(&compiled.graph, &attempts, &shared.store.children(id).await?));
@@ -55,6 +62,11 @@ impl Loaded {
         let lost = attempts.iter().filter(is_lost).filter_map(|attempt| compiled.graph.find(&attempt.node)).collect();
         Ok(Self { row, compiled, run, open, lost, place, plain })
     }
+}
+
+/// Whether anything has happened to a run: whatever does takes a number of its record. One that has only been created is all in its row.
+pub(crate) fn has_begun(row: &RunRow) -> bool {
+    row.next_seq > FIRST
 }
 
 /// Whether what steps may be given stands in the rows, as users wrote it.

@@ -90,7 +90,8 @@ impl Subject {
             Op::Die(worker) => self.store.forget_worker(*worker).await.map(|()| String::new()).unwrap(),
             Op::Commit(deltas) => self.commit(deltas).await,
             Op::ClaimRun { run, worker, blame } => {
-                format!("{:?}", self.store.claim_run(*run, *worker, LEASE, *blame).await.unwrap())
+                let lease = self.store.claim_run(*run, *worker, LEASE, *blame).await.unwrap();
+                format!("{:?}", lease.map(|lease| (lease.epoch, lease.called)))
             }
             Op::Admit { run } => match self.store.line_of(*run).await.unwrap() {
                 Some(key) => format!(

@@ -7,13 +7,24 @@ use flowforge_core::{NodeId, RunId, WorkerId};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement, Value};
 use uuid::Uuid;
 
-use super::Store;
+use super::{Store, entity::engine::run, runs::RunRow};
 use crate::{error::Result, queue::StepRef};
 
 /// Whether a run that is found by its id has not ended. Said in this way PostgreSQL does not see that one of the indexes of
 /// unfinished runs would do: it takes them for as small as they were when it made its plan, and would read all of one for
 /// each run as long as that plan is kept.
 pub(super) const UNFINISHED: &str = "coalesce(finished_at, -1) = -1";
+
+/// A run that was claimed, as it is from then on.
+#[derive(Debug)]
+pub(crate) struct RunLease {
+    /// The fencing token.
+    pub(crate) epoch: i64,
+    /// Its row, or why that cannot be read.
+    pub(crate) row: Result<RunRow>,
+    /// Whether something was in its inbox. What comes after that rings for the owner, whom there is by then.
+    pub(crate) called: bool,
+}
 
 /// A dispatched step that was claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,21 +62,31 @@ pub(crate) struct Held {
 }
 
 impl Store {
-    /// Claims a run that nobody else alive owns. The epoch it is now owned under, or nothing when it cannot be claimed. A run
-    /// that this worker owns already is one that it lost track of.
+    /// Claims a run that nobody else alive owns, and reads it in the same round trip; nothing when it cannot be claimed. A run that
+    /// this worker owns already is one that it lost track of.
     ///
     /// The first owner that died counts as a crash whatever it did, which it has told nobody. Those after it count if they
     /// have said that they were about to begin something.
-    pub(crate) async fn claim_run(&self, run: RunId, worker: WorkerId, lease: Duration, blame: Blame) -> Result<Option<i64>> {
+    pub(crate) async fn claim_run(
+        &self,
+        run: RunId,
+        worker: WorkerId,
+        lease: Duration,
+        blame: Blame,
+    ) -> Result<Option<RunLease>> {
         let alive = self.alive_sql(lease);
         let sql = format!(
             "UPDATE runs SET owner = $2, epoch = epoch + 1, crashes = crashes + CASE WHEN owner IS NULL OR owner = $2 THEN $3 \
              WHEN crashes = 0 OR begun_epoch = epoch THEN $4 ELSE 0 END \
-             WHERE id = $1 AND {UNFINISHED} AND (owner IS NULL OR owner = $2 OR owner NOT IN ({alive})) AND {} RETURNING epoch",
+             WHERE id = $1 AND {UNFINISHED} AND (owner IS NULL OR owner = $2 OR owner NOT IN ({alive})) AND {} RETURNING *, EXISTS (SELECT 1 FROM run_inbox i WHERE i.run_id = $1) AS called",
             self.admitted_sql()
         );
-        self.epoch(sql, [run.uuid().into(), worker.uuid().into(), i32::from(blame.own).into(), i32::from(blame.others).into()])
-            .await
+        let values: [Value; 4] =
+            [run.uuid().into(), worker.uuid().into(), i32::from(blame.own).into(), i32::from(blame.others).into()];
+        let claimed = self.write.query_one_raw(Statement::from_sql_and_values(self.backend(), sql, values)).await?;
+        let Some(claimed) = claimed else { return Ok(None) };
+        let row = run::Model::from_query_result(&claimed, "").map_err(Into::into).and_then(RunRow::try_from);
+        Ok(Some(RunLease { epoch: claimed.try_get("", "epoch")?, called: claimed.try_get("", "called")?, row }))
     }
 
     /// SQL for whether a run counts as under way, or is only to be brought to its end.

@@ -36,10 +36,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Dies in the middle of whatever it does.
+    /// Dies in the middle of whatever it does. When it is dead nothing of it goes on.
     pub(crate) fn kill(mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Told in the background, a runtime still executes what is ready, for as long as the machine lets it.
+            let dies = std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(2)));
+            dies.join().unwrap();
         }
     }
 }

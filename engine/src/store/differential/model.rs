@@ -219,7 +219,9 @@ impl Model {
         owner.is_some_and(|owner| !self.workers.contains(&owner))
     }
 
-    fn claim_run(&mut self, run: RunId, worker: WorkerId, blame: Blame) -> Option<i64> {
+    /// The epoch, and whether something is in its inbox.
+    fn claim_run(&mut self, run: RunId, worker: WorkerId, blame: Blame) -> Option<(i64, bool)> {
+        let called = self.letters.values().any(|letter| letter.to == run) || self.reports.iter().any(|(to, _)| *to == run);
         let is_called_off = self.letters.values().any(|letter| letter.to == run && letter.kind == "cancel");
         let (owner, is_dead) = (self.runs.get(&run)?.owner, self.is_dead(self.runs.get(&run)?.owner));
         let row = self.runs.get_mut(&run)?;
@@ -233,7 +235,7 @@ impl Model {
         row.crashes += u32::from(is_crash);
         row.owner = Some(worker);
         row.epoch += 1;
-        Some(row.epoch)
+        Some((row.epoch, called))
     }
 
     fn line_of(&self, run: RunId) -> Option<&KeyedLimit> {
