@@ -1070,7 +1070,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description the run has not ended, or was started by a step of another one (`run_state`); or `workflow_archived`; or `idempotency_conflict` */
+                /** @description the run has not ended, or was started by a step of another one (`run_state`); or what is kept of it cannot be read (`run_unreadable`); or `workflow_archived`; or `idempotency_conflict` */
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -1137,7 +1137,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description the run has not ended, or was started by a step of another one (`run_state`) */
+                /** @description the run has not ended, or was started by a step of another one (`run_state`); or what is kept of it cannot be read (`run_unreadable`) */
                 409: {
                     headers: {
                         [name: string]: unknown;
