@@ -75,6 +75,8 @@ pub(crate) enum Bug {
     ParkWithoutWake,
     /// A subscriber reads the rows first and how far the record goes afterwards.
     MarkAfterRows,
+    /// A run that keeps steps of an earlier one is created without them.
+    KeptForgotten,
 }
 
 impl Bug {
@@ -115,5 +117,6 @@ impl Bug {
         (Self::StepBeginsUnmarked, &["D10"]),
         (Self::ParkWithoutWake, &["D12"]),
         (Self::MarkAfterRows, &["D6"]),
+        (Self::KeptForgotten, &["D7"]),
     ];
 }

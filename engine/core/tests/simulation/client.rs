@@ -1,13 +1,13 @@
 //! Clients: they start runs, repeat what was not answered, and cancel, as through `engine/src/engine.rs`.
 
-use flowforge_core::{StepIx, StepStatus, awaiting::Verdict};
+use flowforge_core::{StepIx, StepStatus, Timestamp, awaiting::Verdict};
 
 use crate::{
     bug::Bug,
     cover::Rare,
     delta::{Delta, Guard, NewRun},
     messages::{Fate, Op, Order, To},
-    owner::{Owner, payload},
+    owner::{Owner, begun, payload},
     plan::{Awaits, Call, Compiled, Scripted, pool},
     process::Live,
     rng::mix,
@@ -31,12 +31,11 @@ pub(crate) struct Try {
 enum Wish {
     Start {
         key: Option<u32>,
+        /// Whether steps of an earlier run are kept.
+        keeps: bool,
     },
     /// To say something to the run that this request has started.
-    Tell {
-        of: usize,
-        what: What,
-    },
+    Tell { of: usize, what: What },
 }
 
 /// What is said to a run.
@@ -76,7 +75,7 @@ impl Request {
 
     fn key(&self) -> Option<u32> {
         match self.wish {
-            Wish::Start { key } => key,
+            Wish::Start { key, .. } => key,
             Wish::Tell { .. } => None,
         }
     }
@@ -90,10 +89,11 @@ impl World {
             // Somebody has to know a run that waits for somebody.
             let key = (self.rng.chance(self.swarm.keyed) || compiled.waits_for_others()).then_some(number as u32);
             let at = self.rng.below(30_000);
-            let first = self.wish(compiled, Wish::Start { key }, at);
+            let keeps = !compiled.kept.is_empty() && self.rng.chance(self.swarm.keeps);
+            let first = self.wish(compiled, Wish::Start { key, keeps }, at);
             if key.is_some() && self.rng.chance(self.swarm.doubled) {
                 let later = self.rng.pick(&[0, 1, 50, 5_000, 60_000]) + self.rng.below(10);
-                self.wish(compiled, Wish::Start { key }, at + later);
+                self.wish(compiled, Wish::Start { key, keeps }, at + later);
             }
             self.talk(compiled, first, at);
         }
@@ -203,7 +203,7 @@ impl World {
             return self.reply_later(of, Err(()));
         }
         match self.requests[of.request].wish {
-            Wish::Start { key } => self.start(at, of, key),
+            Wish::Start { key, keeps } => self.start(at, of, key, keeps),
             Wish::Tell { of: started, what } => {
                 let Some(run) = self.requests[started].run else { return };
                 match self.message(run, what) {
@@ -214,11 +214,17 @@ impl World {
         }
     }
 
-    fn start(&mut self, at: At, of: Try, key: Option<u32>) {
+    fn start(&mut self, at: At, of: Try, key: Option<u32>, keeps: bool) {
         let compiled = self.requests[of.request].compiled;
         let run = self.ticket(compiled);
         let deadline_at = compiled.plan.timeout_s.map(|s| self.guess(at.worker) + s as i64 * 1_000);
         let new = NewRun { compiled, owner: None, key, deadline_at, parent: None };
+        if keeps {
+            self.cover.sometimes(Rare::Kept);
+            self.ghosts[run as usize].kept = compiled.kept.iter().map(|kept| kept.step).collect();
+            let delta = begun(run, new, Timestamp(self.guess(at.worker)), self.bug);
+            return self.submit(at, Order { delta, to: To::Start { of, run }, shared_id: 0 });
+        }
         if self.rng.chance(self.swarm.remote) || !self.is_trusted(at.worker) {
             let delta = Delta::of_run(run, Guard::New(new), 0);
             return self.submit(at, Order { delta, to: To::Start { of, run }, shared_id: 0 });

@@ -101,6 +101,8 @@ states! {
     ChildCancelled
     /// A child whose parent had ended in the meantime.
     Orphan
+    /// A run was created that keeps steps of an earlier one.
+    Kept
     /// Nothing went wrong in a whole history.
     Calm
 }

@@ -159,6 +159,9 @@ fn came_from_outside(scripted: &mut Scripted, run: usize, node: usize, row: &Ste
 
 /// Effects are sent at least once, and not more often than attempts, sleeps and changes of hands explain.
 fn calls_are_counted(run: usize, row: &RunRow, ghost: &Ghost, calm: bool) -> Checked {
+    if let Some(begun) = ghost.calls.iter().find(|begun| ghost.kept.contains(&begun.call.step)) {
+        return broken("D7", format!("run {run}: step {} was kept and called", begun.call.step.0));
+    }
     for (step, spec) in row.compiled.graph.steps().filter(|(_, spec)| !spec.is_pure()) {
         let script = row.compiled.script(step);
         let attempts = row.steps.iter().filter(|attempt| attempt.step == step && attempt.started.is_some()).count();

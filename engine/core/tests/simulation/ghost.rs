@@ -111,6 +111,8 @@ pub(crate) struct Ghost {
     /// For each entry its number in the one sequence that all runs would share.
     pub(crate) shared_ids: Vec<u64>,
     pub(crate) steps: Vec<Standing>,
+    /// Steps of an earlier run that it was created with.
+    pub(crate) kept: Vec<StepIx>,
     pub(crate) finished: Option<RunStatus>,
     pub(crate) acked: bool,
     /// Whether someone asked for it, answered or not.
@@ -144,6 +146,7 @@ impl Ghost {
             unbegun: true,
             shared_ids: Vec::new(),
             steps: vec![Standing::Idle; compiled.graph.len()],
+            kept: Vec::new(),
             finished: None,
             acked: false,
             was_cancelled: false,

@@ -4,14 +4,18 @@
 mod children;
 mod draft;
 mod inbox;
+mod kept;
 mod write;
 
 use std::collections::VecDeque;
 
 use flowforge_core::{Awaiting, Command, Event, Input, Run, RunStatus, StepIx, StepState, Timestamp, node::Lane};
 
-pub(crate) use self::children::{gathered, payload};
 use self::draft::Draft;
+pub(crate) use self::{
+    children::{gathered, payload},
+    kept::begun,
+};
 use crate::{
     bug::Bug,
     client::Try,

@@ -10,6 +10,8 @@ use flowforge_core::{
     awaiting::{Approval, ChildSource, Children, OnItemError},
     document::OnError,
     node::{Await, Lane, NodeError, Outcome, Output, Wake},
+    rerun::{self, Ask, Begin, Past},
+    run::Kept,
 };
 use serde_json::{Value, json};
 
@@ -119,6 +121,8 @@ pub(crate) struct Compiled {
     pub(crate) output: Value,
     /// The steps that any worker may execute.
     pub(crate) dispatched: Vec<StepIx>,
+    /// What a run keeps that repeats one with which nobody has interfered: from what failed on, or from its middle.
+    pub(crate) kept: Vec<Kept>,
     nodes: Vec<usize>,
 }
 
@@ -148,12 +152,25 @@ impl Compiled {
         let node = |id: &NodeId| id.as_str()[1..].parse::<usize>().expect("ids are numbers");
         let nodes: Vec<usize> = graph.steps().map(|(_, step)| node(&step.id)).collect();
         let reference = Reference::new(&plan);
-        let fates = nodes.iter().map(|node| reference.fate(*node)).collect();
+        let fates: Vec<Fate> = nodes.iter().map(|node| reference.fate(*node)).collect();
         let culprits = reference.culprits();
         let culprits = graph.steps().map(|(ix, _)| ix).filter(|ix| culprits.contains(&nodes[ix.index()])).collect();
         let output = reference.output();
         let dispatched = graph.steps().filter(|(_, step)| step.lane() == Lane::Dispatched).map(|(ix, _)| ix).collect();
-        Self { fates, culprits, output, dispatched, graph, nodes, plan }
+        let mut compiled = Self { fates, culprits, output, dispatched, kept: Vec::new(), graph, nodes, plan };
+        // What comes from outside may be something else each time.
+        if !compiled.waits_for_others() {
+            compiled.kept = compiled.kept_when_repeated();
+        }
+        compiled
+    }
+
+    fn kept_when_repeated(&self) -> Vec<Kept> {
+        let past: Vec<Past> = self.fates.iter().map(past).collect();
+        let middle = StepIx(self.graph.len() as u32 / 2);
+        let begin = if self.culprits.is_empty() { Begin::Step(middle) } else { Begin::Failed };
+        let (graph, trigger) = (&*self.graph, self.trigger());
+        rerun::plan(&Ask { old: graph, past: &past, new: graph, trigger, begin, has_other_input: false, files: &[] }).kept
     }
 
     /// What the script answers for an attempt. The last digit of a sleep's end counts the sleeps, so that whoever goes on
@@ -177,6 +194,15 @@ impl Compiled {
                 Ok(Outcome::Done(Output { value: Arc::new(value), port }))
             }
         }
+    }
+}
+
+fn past(fate: &Fate) -> Past {
+    match fate {
+        Fate::Completed { port, output } => Past::Completed { output: Some(Arc::new(output.clone())), port: Cow::Borrowed(port) },
+        Fate::Failed { .. } => Past::Failed,
+        Fate::Skipped => Past::Skipped,
+        Fate::Never => Past::NotReached,
     }
 }
 

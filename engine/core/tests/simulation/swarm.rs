@@ -56,6 +56,8 @@ pub(crate) struct Swarm {
     pub(crate) pauses: u64,
     /// A start that can be repeated.
     pub(crate) keyed: u64,
+    /// A run keeps steps of an earlier one.
+    pub(crate) keeps: u64,
     /// A repeated start that does not wait for the answer.
     pub(crate) doubled: u64,
     /// A run is accepted by a process that does not work on it.
@@ -79,6 +81,7 @@ impl Swarm {
             slots: rng.between(1, 4) as usize,
             at_once: rng.pick(&[10_000, 10_000, 5_000, 0]),
             keyed: 5_000,
+            keeps: 2_000,
             remote: rng.pick(&[0, 2_000, 10_000]),
             watchers: 5_000,
             deadly: rng.chance(5_000),

@@ -72,6 +72,10 @@ impl Ghost {
                 self.comes_after_its_causes(step)?;
                 self.stands(step, Standing::Ended)
             }
+            // What is kept was written with the run's beginning, and whatever was skipped before it follows.
+            Kind::StepCompleted if self.kept.contains(&step) && matches!(delta.guard, Guard::New(_)) => {
+                self.stands(step, Standing::Ended)
+            }
             Kind::StepFailed if self.gives_up(delta, entry) => self.given_up(step, entry.attempt),
             kind => match self.steps[step.index()] {
                 Standing::Open { attempt, .. } if attempt == entry.attempt => self.attempt_went_on(delta, step, attempt, kind),

@@ -120,7 +120,11 @@ impl Draft {
             | Event::ChildEnded { .. }
             | Event::ChildrenCancelled { .. }
             | Event::SignalKept { .. } => {}
-            Event::StepKept { .. } => unreachable!("no run repeats another here"),
+            Event::StepKept { step, output, port } => {
+                let seq = self.seq();
+                let row = self.row(*step, 1, StepStatus::Completed);
+                (row.finished, row.port, row.output) = (Some(seq), Some(port.clone()), Some(output.clone()));
+            }
         }
     }
 

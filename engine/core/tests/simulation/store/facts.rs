@@ -59,6 +59,10 @@ fn facts_of(row: &StepRow, facts: &mut Vec<(i64, Event)>) {
         facts.push((seq, Event::StepWaiting { step, attempt, until, awaiting }));
     }
     let Some(seq) = row.finished else { return };
+    if row.status == StepStatus::Completed && row.started.is_none() {
+        let output = row.output.clone().unwrap_or_default();
+        return facts.push((seq, Event::StepKept { step, output, port: row.port.clone().unwrap_or_default() }));
+    }
     let fact = match row.status {
         StepStatus::Completed => {
             let output = row.output.clone().unwrap_or_else(|| Arc::new(Value::Null));
