@@ -330,7 +330,7 @@ impl Owner {
         while let Some(Some(done)) = self.under_way.next().now_or_never() {
             self.finished(done);
             if self.draft.is_large() {
-                // While one large commit is under way the next one is gathered, and no more: what is in memory does not grow with the run.
+                // While one large commit is under way the next one is gathered, and no more: memory does not grow with the run.
                 self.commit_is_answered().await?;
                 self.hand_over().await;
             }

@@ -78,8 +78,9 @@ impl Engine {
     /// Makes a run again. Answers when the new run is on disk, with everything that it keeps.
     ///
     /// # Errors
-    /// `NotFound` for the run or the version, `Conflict` when the run has not ended, belongs to another run's step, cannot be read, or
-    /// the dedupe key was used for something else, `BadInput` when there is no such step or nothing has failed, and those of a start.
+    /// `NotFound` for the run or the version, `Conflict` when the run has not ended, belongs to another run's step, cannot be
+    /// read, or the dedupe key was used for something else, `BadInput` when there is no such step or nothing has failed, and
+    /// those of a start.
     pub async fn rerun(&self, new: Rerun) -> Result<Started> {
         let Prepared { record, compiled, trigger, plan } = self.prepare_rerun(&new).await?;
         let word = TRIGGERS.iter().find(|word| **word == record.trigger).copied().unwrap_or("api");

@@ -64,7 +64,8 @@ impl Loaded {
     }
 }
 
-/// Whether anything has happened to a run: whatever does takes a number of its record. One that has only been created is all in its row.
+/// Whether anything has happened to a run: whatever does takes a number of its record. One that was only created is all in its
+/// row.
 pub(crate) fn has_begun(row: &RunRow) -> bool {
     row.next_seq > FIRST
 }

@@ -55,7 +55,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Fires what is due, and goes on with those that wait for their turn, after the last that was `seen`. When the next schedule is due.
+/// Fires what is due, and goes on with those that wait for their turn, after the last that was `seen`. When the next is due.
 async fn fire_due(shared: &Arc<Shared>, seen: &mut Option<TriggerId>) -> Result<Option<Timestamp>> {
     let (due, next) = shared.store.due_schedules(BATCH).await?;
     let is_more = due.len() as u64 == BATCH;
