@@ -43,8 +43,13 @@ chaos: build ## kill, pause and cut everything while it works, then check that n
 	@$(SETUP)/system.sh
 	@$(SETUP)/chaos.sh $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
-hooks: build ## send 10,000 deliveries while servers and workers are killed (DELIVERIES=… REPORT=path of the report)
+hooks: build ## send 10,000 deliveries while servers and workers are killed (DELIVERIES=… REPORT=path), or measure (CLIENTS=64 SECONDS=10)
 	@$(SETUP)/system.sh
+ifdef CLIENTS
+	@FLOWFORGE_BIN=$(CURDIR)/$(BIN) FLOWFORGE_HOOK_CLIENTS=$(CLIENTS) FLOWFORGE_HOOK_SECONDS=$(or $(SECONDS),10) \
+	cargo test --release --quiet --package flowforge-tests --test it hooks::pace -- --nocapture
+else
 	@FLOWFORGE_BIN=$(CURDIR)/$(BIN) FLOWFORGE_HOOKS=$(or $(DELIVERIES),10000) \
 	FLOWFORGE_HOOKS_REPORT=$(abspath $(or $(REPORT),tests/triggers/DELIVERIES.md)) \
 	cargo test --quiet --package flowforge-tests --test it hooks::storm -- --nocapture
+endif

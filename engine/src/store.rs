@@ -20,6 +20,7 @@ pub(crate) mod retention;
 pub mod runs;
 pub(crate) mod schedules;
 pub mod secrets;
+mod slots;
 pub mod steps;
 pub mod triggers;
 pub(crate) mod why;

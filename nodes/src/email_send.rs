@@ -11,7 +11,10 @@ mod session;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use flowforge_core::node::{Context, Group, Node, NodeError, NodeSpec, Outcome};
+use flowforge_core::{
+    node::{Context, Group, Node, NodeError, NodeSpec, Outcome},
+    params::ParamsProblem,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Value, json};
@@ -20,7 +23,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use self::{message::compose, session::Session};
 use crate::{
     egress::Egress,
-    params::{Text, duration, invalid, optional, or_default},
+    params::{Problems, Text, duration, invalid, optional, or_default},
     services::Services,
 };
 
@@ -111,10 +114,13 @@ struct Server {
 enum Security {
     /// After the first words, and nothing is sent before.
     #[default]
+    #[schemars(title = "STARTTLS")]
     Starttls,
     /// At once.
+    #[schemars(title = "TLS from the beginning")]
     Tls,
     /// Never.
+    #[schemars(title = "None")]
     None,
 }
 
@@ -141,8 +147,10 @@ pub(crate) struct Attachment {
 enum Encoding {
     /// As they are: a text.
     #[default]
+    #[schemars(title = "A text")]
     Text,
     /// As base64.
+    #[schemars(title = "Base64")]
     Base64,
 }
 
@@ -190,6 +198,13 @@ impl Node for EmailSend {
         ..NodeSpec::BASE
     };
     type Params = Params;
+
+    fn check(params: &Params) -> Vec<ParamsProblem> {
+        let mut problems = Problems::default();
+        session::check(&params.server, &mut problems);
+        message::check(params, &mut problems);
+        problems.all()
+    }
 
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
         let seconds = params.timeout_s.unwrap_or(USUAL_TIMEOUT_S);

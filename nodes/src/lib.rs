@@ -77,3 +77,63 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(git_commit::GitCommit::new(services))
         .with(git_push::GitPush::new(services))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use crate::testing::services;
+
+    /// Calls with every object schema in a schema.
+    fn objects(schema: &Value, seen: &mut impl FnMut(&Value)) {
+        if schema["properties"].is_object() {
+            seen(schema);
+        }
+        match schema {
+            Value::Array(items) => items.iter().for_each(|item| objects(item, seen)),
+            Value::Object(fields) => fields.values().for_each(|field| objects(field, seen)),
+            _ => {}
+        }
+    }
+
+    /// The words that may stand in a field.
+    fn choices(field: &Value) -> Vec<&Value> {
+        let options = ["oneOf", "anyOf"].into_iter().filter_map(|key| field[key].as_array()).flatten();
+        options.flat_map(|option| if option.get("const").is_some() { vec![option] } else { choices(option) }).collect()
+    }
+
+    #[test]
+    fn what_an_author_of_a_trigger_chooses_from_has_words_for_people() {
+        for kind in super::catalog(&services()).kinds().filter(|kind| kind.spec.is_trigger()) {
+            objects(kind.params.json(), &mut |object| {
+                for (name, field) in object["properties"].as_object().into_iter().flatten() {
+                    let items = choices(&field["items"]);
+                    for choice in choices(field).into_iter().chain(items) {
+                        assert!(choice["title"].is_string(), "{} {name}: {choice}", kind.spec.kind);
+                    }
+                    assert!(field.get("enum").is_none(), "{} {name}: words without a help text: {field}", kind.spec.kind);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_field_is_shown_for_choices_that_there_are() {
+        let mut seen = 0;
+        for kind in super::catalog(&services()).kinds() {
+            objects(kind.params.json(), &mut |object| {
+                for (name, field) in object["properties"].as_object().into_iter().flatten() {
+                    for (beside, wanted) in field["x-shown-when"].as_object().into_iter().flatten() {
+                        let other = &object["properties"][beside];
+                        let known: Vec<_> = choices(other).into_iter().map(|choice| &choice["const"]).collect();
+                        let wanted = wanted.as_array().unwrap();
+                        assert!(wanted.iter().all(|one| known.contains(&one)), "{} {name}: {wanted:?}", kind.spec.kind);
+                        assert!(known.contains(&&other["default"]), "{} {beside}: nothing is chosen at first", kind.spec.kind);
+                        seen += 1;
+                    }
+                }
+            });
+        }
+        assert!(seen >= 9, "{seen}");
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt, ops::Deref, time::Duration};
 
-use flowforge_core::node::{NodeError, Wake};
+use flowforge_core::{
+    node::{NodeError, Wake},
+    params::ParamsProblem,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::Value;
@@ -71,6 +74,39 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Defaul
 /// The error of a parameter that makes no sense.
 pub(crate) fn invalid(message: impl Into<String>) -> NodeError {
     NodeError::fatal("INVALID_PARAMETER", message)
+}
+
+/// Whether a text is not what it will be when its step runs.
+pub(crate) fn is_template(text: &str) -> bool {
+    text.contains("{{")
+}
+
+/// A text of which is known what it will be.
+pub(crate) fn known(text: Option<&Text>) -> Option<&Text> {
+    text.filter(|text| !is_template(text))
+}
+
+/// What is wrong with parameters whose templates are not resolved yet.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<ParamsProblem>);
+
+impl Problems {
+    /// Takes note of a parameter that makes no sense; its path is like `server.host` or `to.0`.
+    pub(crate) fn note<T>(&mut self, field: &str, checked: Result<T, NodeError>) {
+        if let Err(fault) = checked {
+            self.0.push(ParamsProblem { code: "invalid_parameter", field: field.to_owned(), message: fault.message });
+        }
+    }
+
+    /// Takes note of a parameter that is not there.
+    pub(crate) fn missing(&mut self, field: &str, message: &str) {
+        self.0.push(ParamsProblem { code: "missing_parameter", field: field.to_owned(), message: message.to_owned() });
+    }
+
+    /// All of them.
+    pub(crate) fn all(self) -> Vec<ParamsProblem> {
+        self.0
+    }
 }
 
 /// A limit of so many seconds, which the parameter of this name gives.

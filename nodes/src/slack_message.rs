@@ -8,7 +8,10 @@ mod target;
 
 use std::sync::Arc;
 
-use flowforge_core::node::{Context, Group, Node, NodeError, NodeSpec, Outcome};
+use flowforge_core::{
+    node::{Context, Group, Node, NodeError, NodeSpec, Outcome},
+    params::ParamsProblem,
+};
 use reqwest::{
     Method,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
@@ -21,7 +24,7 @@ use tokio::time::timeout;
 use self::target::Target;
 use crate::{
     egress::{Call, Egress},
-    params::{Text, duration, invalid, optional},
+    params::{Problems, Text, duration, invalid, known, optional},
     services::Services,
 };
 
@@ -31,6 +34,8 @@ const USUAL_TIMEOUT_S: f64 = 30.0;
 const LONGEST_TEXT: usize = 40_000;
 /// The most blocks that Slack takes.
 const MOST_BLOCKS: usize = 50;
+/// What is said of a message without anything in it.
+const NOTHING: &str = "`text` or `blocks` is required";
 
 /// What to post, and where.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -104,6 +109,24 @@ impl Node for SlackMessage {
     };
     type Params = Params;
 
+    fn check(params: &Params) -> Vec<ParamsProblem> {
+        let mut problems = Problems::default();
+        target::check(params, &mut problems);
+        if params.text.is_none() && params.blocks.is_none() {
+            problems.missing("text", NOTHING);
+        }
+        if let Some(text) = known(params.text.as_ref()) {
+            problems.note("text", text_of(text, params.escape));
+        }
+        if let Some(list) = params.blocks.as_ref().filter(|value| !value.is_string()) {
+            problems.note("blocks", blocks(list.clone()));
+        }
+        if let Some(ts) = known(params.thread_ts.as_ref()) {
+            problems.note("thread_ts", thread(ts));
+        }
+        problems.all()
+    }
+
     async fn run(&self, params: Params, cx: &Context) -> Result<Outcome, NodeError> {
         let seconds = params.timeout_s.unwrap_or(USUAL_TIMEOUT_S);
         let limit = duration("timeout_s", seconds)?;
@@ -145,15 +168,10 @@ impl SlackMessage {
 /// The message as Slack takes it.
 fn message(params: Params, target: &Target, cx: &Context) -> Result<Value, NodeError> {
     let mut message = Map::new();
-    let escape = params.escape.unwrap_or(true);
-    let text = params.text.map(|Text(text)| if escape { escaped(&text) } else { text });
+    let text = params.text.as_deref().map(|text| text_of(text, params.escape)).transpose()?;
     let blocks = params.blocks.map(blocks).transpose()?;
     if text.is_none() && blocks.is_none() {
-        return Err(invalid("`text` or `blocks` is required"));
-    }
-    if let Some(length) = text.as_ref().map(|text| text.chars().count()).filter(|length| *length > LONGEST_TEXT) {
-        let message = format!("`text` has {length} characters, `&`, `<` and `>` as several each; Slack takes {LONGEST_TEXT}");
-        return Err(NodeError::fatal("SLACK_MSG_TOO_LONG", message));
+        return Err(invalid(NOTHING));
     }
     let mut put = |name: &str, value: Option<Value>| value.map(|value| message.insert(name.to_owned(), value));
     put("text", text.map(Value::from));
@@ -167,6 +185,17 @@ fn message(params: Params, target: &Target, cx: &Context) -> Result<Value, NodeE
         put("metadata", Some(json!({"event_type": "flowforge_step", "event_payload": {"effect_key": &*cx.effect_key}})));
     }
     Ok(Value::Object(message))
+}
+
+/// The text as it is sent.
+fn text_of(text: &str, escape: Option<bool>) -> Result<String, NodeError> {
+    let text = if escape.unwrap_or(true) { escaped(text) } else { text.to_owned() };
+    let length = text.chars().count();
+    if length > LONGEST_TEXT {
+        let message = format!("`text` has {length} characters, `&`, `<` and `>` as several each; Slack takes {LONGEST_TEXT}");
+        return Err(NodeError::fatal("SLACK_MSG_TOO_LONG", message));
+    }
+    Ok(text)
 }
 
 /// A text in which nothing is a link or calls anybody, by Slack's own rule.

@@ -79,6 +79,14 @@ impl Bench {
         self
     }
 
+    /// The fields of which something is wrong, as whoever saves a workflow is told.
+    #[track_caller]
+    pub(crate) fn problems(&self, params: &Value) -> Vec<String> {
+        let problems = self.catalog.get(&self.kind).unwrap().check(params.as_object().unwrap());
+        assert!(problems.iter().all(|problem| problem.message.len() > 10), "{problems:?}");
+        problems.into_iter().map(|problem| problem.field).collect()
+    }
+
     /// The same run, another step.
     pub(crate) fn next(&self, kind: &str, effect: &str) -> Self {
         let mut next = Self { kind: kind.to_owned(), ..self.clone() };

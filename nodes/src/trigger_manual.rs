@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flowforge_core::node::{Context, Group, Node, NodeError, NodeSpec, Outcome, Output};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::params::{Text, optional, or_default};
@@ -37,20 +37,34 @@ struct Field {
     #[serde(default, deserialize_with = "optional")]
     #[schemars(extend("x-widget" = "json"))]
     default: Option<Value>,
-    /// What can be chosen, for a select.
+    /// What can be chosen.
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(extend("x-shown-when" = {"type": ["select"]}))]
     options: Vec<Value>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+/// What may be entered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum FieldKind {
+    /// A line.
     #[default]
+    #[schemars(title = "Text")]
     Text,
+    /// Any number of lines.
+    #[schemars(title = "Long text")]
     TextArea,
+    /// A number.
+    #[schemars(title = "Number")]
     Number,
+    /// Yes or no.
+    #[schemars(title = "Switch")]
     Boolean,
+    /// One of the options.
+    #[schemars(title = "Choice")]
     Select,
+    /// Anything, as JSON.
+    #[schemars(title = "JSON")]
     Json,
 }
 

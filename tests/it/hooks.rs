@@ -8,6 +8,7 @@ mod examples;
 mod github;
 mod kinds;
 mod once;
+mod pace;
 mod people;
 mod runs;
 mod storm;

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use flowforge_tests::{Fleet, Forge, Seed, Server, chain, graph};
+use flowforge_tests::{Database, Fleet, Forge, Seed, Server, chain, graph};
 use serde_json::{Value, json};
 
 on_each_database!(
@@ -268,6 +268,41 @@ async fn a_backfill_fires_what_has_not_fired(forge: Forge) {
     ] {
         assert_eq!(forge.owner.post(&path, range.clone()).await.status, 400, "{range}");
     }
+}
+
+/// Retention removes deliveries after 30 days at the earliest; which slots fired is known all the same.
+async fn a_backfill_never_fires_again_what_retention_has_removed(database: Database) {
+    let forge = Forge::start_with(database, &[("FLOWFORGE_SWEEP_MS", "100")]).await;
+    let workflow = published(&forge, "hourly", &ticks(json!({"cron": "0 * * * *"}))).await;
+    let trigger = trigger(&forge, &workflow).await;
+    let path = format!("/triggers/{}/backfill", trigger["id"].as_str().expect("an id"));
+    let range = |to: &str| json!({"from": "2026-01-01T00:00:00Z", "to": to});
+    let first = forge.owner.post(&path, range("2026-01-01T05:30:00Z")).await.expect(202);
+    assert_eq!(first, json!({"slots": 6, "started": 6, "already": 0}));
+    until("all have run", async || count(&deliveries(&forge, &trigger).await, "started") == 6).await;
+    // One had been left out: that may still be made up for.
+    forge.execute("UPDATE deliveries SET status = 'skipped', reason = 'missed', run_id = NULL WHERE slot = 1767229200000");
+    forge.execute("UPDATE deliveries SET received_at = 0, decided_at = 0, started_at = 0");
+    forge.execute("UPDATE workspaces SET retention_days = 1");
+    until("they are removed", async || deliveries(&forge, &trigger).await.is_empty()).await;
+    // Another expression has some of the same slots.
+    let version = json!({"graph": ticks(json!({"cron": "*/30 * * * *"})), "base_version": 1});
+    forge.owner.post(&format!("/workflows/{workflow}/versions"), version).await.expect(201);
+    forge.owner.post(&format!("/workflows/{workflow}/publish"), json!({"version": 2})).await.expect(200);
+    let second = forge.owner.post(&path, range("2026-01-01T06:00:00Z")).await.expect(202);
+    assert_eq!(second, json!({"slots": 13, "started": 8, "already": 5}), "six half hours, the hour left out, and the one after");
+    let third = forge.owner.post(&path, range("2026-01-01T06:00:00Z")).await.expect(202);
+    assert_eq!(third, json!({"slots": 13, "started": 0, "already": 13}));
+}
+
+#[tokio::test]
+async fn a_backfill_never_fires_again_what_retention_has_removed_sqlite() {
+    a_backfill_never_fires_again_what_retention_has_removed(Database::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_backfill_never_fires_again_what_retention_has_removed_postgres() {
+    a_backfill_never_fires_again_what_retention_has_removed(Database::Postgres).await;
 }
 
 async fn what_never_comes_is_refused_when_it_is_saved(forge: Forge) {

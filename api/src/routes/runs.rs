@@ -8,8 +8,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flowforge_core::{DeliveryId, NodeId, Priority, RunId, WorkflowId, event::RunError as Cause, trigger::TriggerKind};
-use flowforge_engine::{Dedupe, NewRun, Parent, RunRecord, Started, shown, store::runs::RunFilter};
+use flowforge_core::{NodeId, Priority, RunId, WorkflowId, event::RunError as Cause, trigger::TriggerKind};
+use flowforge_engine::{
+    Dedupe, NewRun, Parent, RunRecord, Started, shown,
+    store::{deliveries::BegunBy, runs::RunFilter},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -49,6 +52,15 @@ pub(crate) struct RunSummary {
     error: Option<Cause>,
     /// What began it: `manual`, `api`, `webhook`, `github`, `schedule`, `step` or `failure`.
     trigger: String,
+    /// What came to a trigger and began it: `dlv_…`
+    #[schema(required = true)]
+    delivery_id: Option<String>,
+    /// What that came to: `trg_…`
+    #[schema(required = true)]
+    trigger_id: Option<String>,
+    /// What the trigger is called: the name of its node, or its id.
+    #[schema(required = true)]
+    trigger_name: Option<String>,
     /// How urgent it is: `high`, `normal` or `low`.
     #[schema(value_type = String, example = "normal")]
     priority: Priority,
@@ -95,9 +107,6 @@ pub(crate) struct Run {
     /// What lists show.
     #[serde(flatten)]
     summary: RunSummary,
-    /// What came to a trigger and began it: `dlv_…`
-    #[schema(required = true)]
-    delivery_id: Option<String>,
     /// What it was given.
     #[schema(value_type = Value)]
     input: Arc<Value>,
@@ -217,7 +226,8 @@ pub(crate) async fn list(
     let names: HashMap<_, Arc<str>> =
         app.store().workflow_names(who.workspace, &ids).await?.into_iter().map(|(id, name)| (id, name.into())).collect();
     let name = |id| names.get(&id).cloned().unwrap_or_default();
-    let items = found.items.into_iter().map(|run| summary(&run, name(run.workflow))).collect();
+    let mut begun = app.store().begun_by(&delivered(&found.items)).await?;
+    let items = found.items.into_iter().map(|run| summary(&run, name(run.workflow), begun.remove(&run.id))).collect();
     Ok(Json(List { items, next_cursor: found.next.map(|id| id.simple().to_string()) }))
 }
 
@@ -283,19 +293,22 @@ async fn ended(app: &App, started: Started, limit: Duration) -> Result<RunRecord
 /// When the database does not answer.
 pub(crate) async fn with_name(app: &App, record: RunRecord) -> Result<Json<Run>> {
     let name = app.names.get(app.store(), record.workspace, record.workflow, app.engine.clock().now()).await?;
-    // Whatever else begins runs has no delivery.
-    let has_delivery = record.trigger.parse::<TriggerKind>().is_ok();
-    let delivery = if has_delivery { app.store().delivery_of_run(record.id).await? } else { None };
-    Ok(Json(run(record, name, delivery)))
+    let begun = app.store().begun_by(&delivered(std::slice::from_ref(&record))).await?.remove(&record.id);
+    Ok(Json(run(record, name, begun)))
 }
 
-fn run(record: RunRecord, workflow_name: Arc<str>, delivery: Option<DeliveryId>) -> Run {
-    let summary = summary(&record, workflow_name);
+/// Those of these runs that a delivery has begun: whatever else begins runs has none.
+fn delivered(runs: &[RunRecord]) -> Vec<RunId> {
+    runs.iter().filter(|run| run.trigger.parse::<TriggerKind>().is_ok()).map(|run| run.id).collect()
+}
+
+fn run(record: RunRecord, workflow_name: Arc<str>, begun: Option<BegunBy>) -> Run {
+    let summary = summary(&record, workflow_name, begun);
     let (input, output, response) = (shown(record.input), record.output.map(shown), record.response.map(shown));
-    Run { summary, delivery_id: delivery.map(|id| id.to_string()), input, output, response }
+    Run { summary, input, output, response }
 }
 
-fn summary(record: &RunRecord, workflow_name: Arc<str>) -> RunSummary {
+fn summary(record: &RunRecord, workflow_name: Arc<str>, begun: Option<BegunBy>) -> RunSummary {
     RunSummary {
         id: record.id.to_string(),
         workflow_id: record.workflow.to_string(),
@@ -304,6 +317,9 @@ fn summary(record: &RunRecord, workflow_name: Arc<str>) -> RunSummary {
         status: record.status.as_str(),
         error: record.error.clone(),
         trigger: record.trigger.to_string(),
+        delivery_id: begun.as_ref().map(|by| by.delivery.to_string()),
+        trigger_id: begun.as_ref().map(|by| by.trigger.to_string()),
+        trigger_name: begun.map(|by| by.name),
         priority: record.priority,
         parent: record.parent.as_ref().map(parent),
         depth: record.depth,

@@ -39,6 +39,8 @@ pub(crate) struct Trigger {
     workflow_name: String,
     /// Its node.
     node_id: String,
+    /// What its author calls the node; its id when that is nothing.
+    node_name: String,
     /// `webhook`, `github` or `schedule`.
     kind: &'static str,
     /// `draft`, `active` or `stopped`.
@@ -62,6 +64,8 @@ pub(crate) struct Trigger {
     next_fire_at: Option<String>,
     /// Whether a schedule should have fired by now.
     late: bool,
+    /// How many deliveries are held back, until it is resumed or somebody lets them go.
+    held: u64,
     /// What came last.
     #[schema(required = true)]
     last_delivery: Option<LastDelivery>,
@@ -74,6 +78,12 @@ pub(crate) struct LastDelivery {
     id: String,
     /// What became of it.
     status: &'static str,
+    /// Why.
+    #[schema(required = true)]
+    reason: Option<String>,
+    /// The moment of a schedule that it stands for.
+    #[schema(required = true)]
+    slot: Option<String>,
     /// When it came.
     received_at: String,
 }
@@ -190,16 +200,17 @@ async fn one(app: &App, who: Principal, trigger: TriggerRecord) -> Result<Trigge
 async fn shown(app: &App, who: Principal, triggers: Vec<TriggerRecord>) -> Result<Vec<Trigger>> {
     let ids: Vec<_> = triggers.iter().map(|trigger| trigger.id).collect();
     let last = app.store().last_deliveries(&ids).await?;
+    let held = app.store().held_at(who.workspace, &ids).await?;
     let workflows: Vec<_> = triggers.iter().map(|trigger| trigger.workflow).collect();
     let names: HashMap<WorkflowId, String> = app.store().workflow_names(who.workspace, &workflows).await?.into_iter().collect();
-    Ok(triggers.into_iter().map(|trigger| as_shown(app, who, trigger, &last, &names)).collect())
+    Ok(triggers.into_iter().map(|trigger| as_shown(app, who, trigger, (&last, &held), &names)).collect())
 }
 
 fn as_shown(
     app: &App,
     who: Principal,
     trigger: TriggerRecord,
-    last: &BTreeMap<TriggerId, DeliveryRecord>,
+    (last, held): (&BTreeMap<TriggerId, DeliveryRecord>, &BTreeMap<TriggerId, u64>),
     names: &HashMap<WorkflowId, String>,
 ) -> Trigger {
     let has_address = trigger.kind != TriggerKind::Schedule && who.role >= Role::Editor;
@@ -210,6 +221,7 @@ fn as_shown(
         id: trigger.id.to_string(),
         workflow_id: trigger.workflow.to_string(),
         workflow_name: names.get(&trigger.workflow).cloned().unwrap_or_default(),
+        node_name: trigger.name.unwrap_or_else(|| trigger.node.to_string()),
         node_id: trigger.node.to_string(),
         kind: trigger.kind.as_str(),
         status: trigger.status.as_str(),
@@ -220,9 +232,12 @@ fn as_shown(
         params: trigger.params,
         next_fire_at: trigger.next_fire_at.map(iso),
         late: is_ticking && trigger.next_fire_at.is_some_and(|at| now.ms_since(at) > LATE_MS),
+        held: held.get(&trigger.id).copied().unwrap_or(0),
         last_delivery: last.get(&trigger.id).map(|last| LastDelivery {
             id: last.id.to_string(),
             status: last.status.as_str(),
+            reason: last.reason.clone(),
+            slot: last.slot.map(iso),
             received_at: iso(last.received_at),
         }),
     }

@@ -71,6 +71,8 @@ impl FromStr for TriggerKind {
 pub struct TriggerNode {
     /// The node.
     pub node: NodeId,
+    /// What the canvas shows; the id when absent.
+    pub name: Option<String>,
     /// What it listens to.
     pub kind: TriggerKind,
     /// Its parameters.
@@ -82,7 +84,7 @@ pub fn triggers(document: &Document) -> Vec<TriggerNode> {
     let trigger = |kind: &str| TriggerKind::ALL.into_iter().find(|trigger| trigger.node_type() == kind);
     let nodes = document.nodes.iter().filter_map(|node| {
         let kind = trigger(&node.kind)?;
-        Some(TriggerNode { node: node.id.clone(), kind, params: node.params.clone() })
+        Some(TriggerNode { node: node.id.clone(), name: node.name.clone(), kind, params: node.params.clone() })
     });
     nodes.collect()
 }

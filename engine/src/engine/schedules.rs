@@ -70,7 +70,7 @@ impl Engine {
         let waits = schedule.params().overlap != Overlap::Allow;
         let status = if waits { DeliveryStatus::Queued } else { DeliveryStatus::Received };
         let row = |slot: &Timestamp| DeliveryRecord { status, ..scheduler::of_slot(&record, *slot, now) };
-        let new = self.shared.store.backfill(slots.iter().map(row).collect()).await?;
+        let new = self.shared.store.backfill(record.id, slots.iter().map(row).collect()).await?;
         for delivery in new.iter().filter(|_| !waits) {
             // The slot is on disk: whoever looks after deliveries begins what this process has no room for.
             if let Err(fault) = Box::pin(process_of(&self.shared, &record, delivery)).await {

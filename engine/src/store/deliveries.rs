@@ -1,5 +1,7 @@
 //! The inbox of triggers: one row for whatever came, and what became of it.
 
+use std::collections::BTreeMap;
+
 use flowforge_core::{DeliveryId, RunId, Timestamp, TriggerId, WorkflowId, WorkspaceId};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, Iterable, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
@@ -163,6 +165,17 @@ impl DeliveryRecord {
     }
 }
 
+/// What a run was started for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunBy {
+    /// What came.
+    pub delivery: DeliveryId,
+    /// What it came to.
+    pub trigger: TriggerId,
+    /// What that is called now: the name of its node, or its id.
+    pub name: String,
+}
+
 /// Which deliveries a list holds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeliveryFilter {
@@ -290,28 +303,35 @@ impl Store {
         Ok(())
     }
 
-    /// The delivery that a run was started for.
+    /// What these runs were started for, as far as it was a delivery.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn delivery_of_run(&self, run: RunId) -> Result<Option<DeliveryId>> {
-        let query = Entity::find().select_only().column(Column::Id).filter(Column::RunId.eq(run.uuid()));
-        Ok(query.into_tuple().one(&self.read).await?.map(DeliveryId::new))
-    }
-
-    /// Removes deliveries of a workspace that came before a moment and of which nothing is to be done any more. How many.
-    pub(crate) async fn remove_deliveries(&self, workspace: WorkspaceId, before: Timestamp, limit: u64) -> Result<u64> {
-        let open = [DeliveryStatus::Received, DeliveryStatus::Held, DeliveryStatus::Queued].map(DeliveryStatus::as_str);
-        let old = Entity::find()
+    pub async fn begun_by(&self, runs: &[RunId]) -> Result<BTreeMap<RunId, BegunBy>> {
+        if runs.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let rows: Vec<(Option<Uuid>, Uuid, Uuid)> = Entity::find()
             .select_only()
-            .column(Column::Id)
-            .filter(Column::WorkspaceId.eq(workspace.uuid()))
-            .filter(Column::ReceivedAt.lt(before.0))
-            .filter(Column::Status.is_not_in(open))
-            .order_by_asc(Column::Id)
-            .limit(limit);
-        let removed = Entity::delete_many().filter(Column::Id.in_subquery(old.into_query())).exec(&self.write).await?;
-        Ok(removed.rows_affected)
+            .columns([Column::RunId, Column::Id, Column::TriggerId])
+            .filter(Column::RunId.is_in(runs.iter().map(|run| run.uuid())))
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        let names: Vec<(Uuid, String, Option<String>)> = trigger::Entity::find()
+            .select_only()
+            .columns([trigger::Column::Id, trigger::Column::NodeId, trigger::Column::NodeName])
+            .filter(trigger::Column::Id.is_in(rows.iter().map(|row| row.2)))
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        let names: BTreeMap<Uuid, String> = names.into_iter().map(|(id, node, name)| (id, name.unwrap_or(node))).collect();
+        let begun = |(run, delivery, trigger): (Option<Uuid>, Uuid, Uuid)| {
+            let name = names.get(&trigger).cloned().unwrap_or_default();
+            let by = BegunBy { delivery: DeliveryId::new(delivery), trigger: TriggerId::new(trigger), name };
+            Some((RunId::new(run?), by))
+        };
+        Ok(rows.into_iter().filter_map(begun).collect())
     }
 
     /// Where a delivery stands now.

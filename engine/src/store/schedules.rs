@@ -143,39 +143,6 @@ impl Store {
         Ok(Some((super::triggers::record(row)?, deliveries::record(first)?)))
     }
 
-    /// Writes down the slots of a range. Those that were new or had been left out before; slots that fired are left as they are.
-    pub(crate) async fn backfill(&self, slots: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRecord>> {
-        let mut new = Vec::with_capacity(slots.len());
-        for slot in slots {
-            match self.insert_delivery(&slot).await? {
-                None => new.push(slot),
-                Some(first) if first.status == DeliveryStatus::Skipped => {
-                    let slot = DeliveryRecord { id: first.id, ..slot };
-                    if self.take_up(&slot).await? {
-                        new.push(slot);
-                    }
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(new)
-    }
-
-    /// Lets a slot fire, as its schedule is now, that had been left out. Whether it still was.
-    async fn take_up(&self, slot: &DeliveryRecord) -> Result<bool> {
-        let changed = delivery::Entity::update_many()
-            .col_expr(delivery::Column::Status, Expr::value(slot.status.as_str()))
-            .col_expr(delivery::Column::Reason, Expr::value(Option::<String>::None))
-            .col_expr(delivery::Column::DecidedAt, Expr::value(Option::<i64>::None))
-            .col_expr(delivery::Column::Version, Expr::value(slot.version.map(u32::cast_signed)))
-            .col_expr(delivery::Column::RunId, Expr::value(slot.run.map(RunId::uuid)))
-            .filter(delivery::Column::Id.eq(slot.id.uuid()))
-            .filter(delivery::Column::Status.eq(DeliveryStatus::Skipped.as_str()))
-            .exec(&self.write)
-            .await?;
-        Ok(changed.rows_affected == 1)
-    }
-
     async fn standing_of(&self, tx: &DatabaseTransaction, id: TriggerId) -> Result<Standing> {
         let backend = self.backend();
         let sql = format!(

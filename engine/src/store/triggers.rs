@@ -64,6 +64,8 @@ pub struct TriggerRecord {
     pub workflow: WorkflowId,
     /// Its node.
     pub node: NodeId,
+    /// What its author calls the node; by its id when absent.
+    pub name: Option<String>,
     /// What it listens to.
     pub kind: TriggerKind,
     /// Whether it answers.
@@ -160,8 +162,8 @@ pub(super) async fn save(tx: &DatabaseTransaction, of: Owned, graph: &Value) -> 
             Some(row) if row.status == TriggerStatus::Draft.as_str() => {
                 let (kind, params) = (node.kind.to_string(), Value::Object(node.params.clone()));
                 let auth_at = if auth(&row.params) == auth(&params) { row.auth_at } else { of.at.0 };
-                let (version, updated_at) = (of.version, of.at.0);
-                update(tx, Model { kind, params, version, auth_at, updated_at, ..row.clone() }).await?;
+                let (version, updated_at, node_name) = (of.version, of.at.0, node.name.clone());
+                update(tx, Model { kind, params, version, auth_at, updated_at, node_name, ..row.clone() }).await?;
             }
             // What answers is what was published.
             Some(_) => {}
@@ -234,6 +236,7 @@ async fn insert(tx: &DatabaseTransaction, row: Model) -> Result<()> {
 async fn update(tx: &DatabaseTransaction, row: Model) -> Result<()> {
     let changed = ActiveModel {
         id: Unchanged(row.id),
+        node_name: Set(row.node_name),
         kind: Set(row.kind),
         status: Set(row.status),
         version: Set(row.version),
@@ -256,6 +259,7 @@ fn new_row(of: Owned, node: &TriggerNode, status: TriggerStatus) -> Model {
         workspace_id: of.workspace.uuid(),
         workflow_id: of.workflow.uuid(),
         node_id: node.node.to_string(),
+        node_name: node.name.clone(),
         kind: node.kind.to_string(),
         status: status.as_str().to_owned(),
         version: of.version,
@@ -281,6 +285,7 @@ fn changed(row: &Model, of: Owned, node: &TriggerNode) -> Model {
     let is_schedule = node.kind == TriggerKind::Schedule;
     let has_other_auth = auth(&row.params) != auth(&params);
     Model {
+        node_name: node.name.clone(),
         kind: node.kind.to_string(),
         status: TriggerStatus::Active.as_str().to_owned(),
         version: of.version,
@@ -309,6 +314,7 @@ pub(super) fn record(row: Model) -> Result<TriggerRecord> {
         workspace: WorkspaceId::new(row.workspace_id),
         workflow: WorkflowId::new(row.workflow_id),
         node: NodeId::from(row.node_id.as_str()),
+        name: row.node_name,
         kind: row.kind.parse().map_err(|_| inconsistent("kind", &row.kind))?,
         status: TriggerStatus::of(&row.status)?,
         version: u32::try_from(row.version).map_err(|_| inconsistent("version", &row.version.to_string()))?,

@@ -8,7 +8,7 @@ use flowforge_core::{
 };
 
 use super::{
-    door::{Ask, newest},
+    door::{Ask, newest, of_version},
     is_of_kind,
     judged::value,
     process,
@@ -26,10 +26,7 @@ use crate::{
 pub(crate) async fn replay(shared: &Arc<Shared>, workspace: WorkspaceId, id: DeliveryId) -> Result<DeliveryId> {
     let old = shared.store.delivery(workspace, id).await?;
     let trigger = answering(shared, &old).await?;
-    if !is_of_kind(&old, trigger.kind) {
-        let message = format!("its trigger is of the kind {} now, which has nothing like the delivery {id}", trigger.kind);
-        return Err(Error::Conflict { code: "trigger_kind_changed", message });
-    }
+    same_kind(shared, &trigger, &old).await?;
     if old.slot.is_none() && old.body.is_none() {
         let message = format!("the delivery {id} was {}, so what came is not kept; have it sent again", old.status.as_str());
         return Err(Error::Conflict { code: "delivery_without_body", message });
@@ -92,6 +89,25 @@ async fn answering(shared: &Shared, old: &DeliveryRecord) -> Result<TriggerRecor
     };
     let message = "its trigger does not answer now; publish a version that has it";
     found.ok_or_else(|| Error::Conflict { code: "trigger_stopped", message: message.to_owned() })
+}
+
+/// What another kind of trigger was sent, it was told and proved in another way: it is not played to this one.
+async fn same_kind(shared: &Shared, trigger: &TriggerRecord, old: &DeliveryRecord) -> Result<()> {
+    let version = old.version.unwrap_or(trigger.version);
+    let then = match of_version(shared, trigger, version).await {
+        Ok(then) => then.map_or(trigger.kind, |then| then.kind),
+        Err(Error::NotFound(_)) => trigger.kind,
+        Err(fault) => return Err(fault),
+    };
+    if then == trigger.kind && is_of_kind(old, trigger.kind) {
+        return Ok(());
+    }
+    let (id, node, now) = (old.id, &trigger.node, trigger.kind);
+    let message = format!(
+        "the delivery {id} came to `{node}` when that was a {then} trigger, and it is a {now} trigger now; publish a version in which \
+         it is a {then} trigger, or have it sent again"
+    );
+    Err(Error::Conflict { code: "trigger_kind_changed", message })
 }
 
 /// What the trigger's own rules say of it now.

@@ -173,7 +173,7 @@ enum Verdict {
 
 impl Line {
     fn verdict(&mut self, is_last: bool, run: Option<RunId>) -> Verdict {
-        let under_way = |run: RunId| format!("{run} of an earlier slot is still under way");
+        let under_way = |run: RunId| format!("the run of an earlier slot is still under way: {run}");
         let verdict = match (self.overlap, self.busy) {
             (Overlap::CancelPrevious, _) if !is_last => Verdict::Skip(SUPERSEDED.to_owned()),
             (Overlap::Allow, _) | (Overlap::Skip | Overlap::CancelPrevious, None) => Verdict::Fire,

@@ -69,8 +69,12 @@ fn a_delivery_is_decided_once() {
         let decided =
             join_all([decide(DeliveryStatus::Filtered), decide(DeliveryStatus::Failed), decide(DeliveryStatus::Filtered)]);
         assert_eq!(decided.await.into_iter().filter(|decided| *decided.as_ref().unwrap()).count(), 1);
-        assert_eq!(forge.store.delivery_of_run(new.run.unwrap()).await.unwrap(), Some(new.id));
-        assert_eq!(forge.store.delivery_of_run(RunId::new(clock::new_uuid())).await.unwrap(), None);
+        let (run, other) = (new.run.unwrap(), RunId::new(clock::new_uuid()));
+        let begun = forge.store.begun_by(&[other, run]).await.unwrap();
+        assert_eq!(
+            begun.iter().map(|(run, by)| (*run, by.delivery, by.trigger)).collect::<Vec<_>>(),
+            [(run, new.id, new.trigger)]
+        );
     });
 }
 

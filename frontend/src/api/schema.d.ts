@@ -3134,8 +3134,12 @@ export interface components {
         LastDelivery: {
             /** @description `dlv_…` */
             id: string;
+            /** @description Why. */
+            reason: string | null;
             /** @description When it came. */
             received_at: string;
+            /** @description The moment of a schedule that it stands for. */
+            slot: string | null;
             /** @description What became of it. */
             status: string;
         };
@@ -3306,6 +3310,8 @@ export interface components {
                 cancel_requested_at: string | null;
                 /** @description When it was accepted. */
                 created_at: string;
+                /** @description What came to a trigger and began it: `dlv_…` */
+                delivery_id: string | null;
                 /**
                  * Format: int32
                  * @description How many runs stand above it.
@@ -3332,6 +3338,10 @@ export interface components {
                 status: string;
                 /** @description What began it: `manual`, `api`, `webhook`, `github`, `schedule`, `step` or `failure`. */
                 trigger: string;
+                /** @description What that came to: `trg_…` */
+                trigger_id: string | null;
+                /** @description What the trigger is called: the name of its node, or its id. */
+                trigger_name: string | null;
                 /**
                  * Format: int32
                  * @description Which version is executed.
@@ -3413,6 +3423,11 @@ export interface components {
         List_Trigger: {
             /** @description The items. */
             items: {
+                /**
+                 * Format: int64
+                 * @description How many deliveries are held back, until it is resumed or somebody lets them go.
+                 */
+                held: number;
                 /** @description `trg_…` */
                 id: string;
                 /** @description `webhook`, `github` or `schedule`. */
@@ -3424,6 +3439,8 @@ export interface components {
                 next_fire_at: string | null;
                 /** @description Its node. */
                 node_id: string;
+                /** @description What its author calls the node; its id when that is nothing. */
+                node_name: string;
                 /** @description What its author asks for. */
                 params: Record<string, unknown>;
                 /** @description Since when what comes is held back. */
@@ -3780,8 +3797,6 @@ export interface components {
         };
         /** @description A run. */
         Run: components["schemas"]["RunSummary"] & {
-            /** @description What came to a trigger and began it: `dlv_…` */
-            delivery_id: string | null;
             /** @description What it was given. */
             input: unknown;
             /** @description What it put out; null until it has completed. */
@@ -3826,6 +3841,8 @@ export interface components {
             cancel_requested_at: string | null;
             /** @description When it was accepted. */
             created_at: string;
+            /** @description What came to a trigger and began it: `dlv_…` */
+            delivery_id: string | null;
             /**
              * Format: int32
              * @description How many runs stand above it.
@@ -3852,6 +3869,10 @@ export interface components {
             status: string;
             /** @description What began it: `manual`, `api`, `webhook`, `github`, `schedule`, `step` or `failure`. */
             trigger: string;
+            /** @description What that came to: `trg_…` */
+            trigger_id: string | null;
+            /** @description What the trigger is called: the name of its node, or its id. */
+            trigger_name: string | null;
             /**
              * Format: int32
              * @description Which version is executed.
@@ -3997,6 +4018,11 @@ export interface components {
         };
         /** @description A trigger. */
         Trigger: {
+            /**
+             * Format: int64
+             * @description How many deliveries are held back, until it is resumed or somebody lets them go.
+             */
+            held: number;
             /** @description `trg_…` */
             id: string;
             /** @description `webhook`, `github` or `schedule`. */
@@ -4008,6 +4034,8 @@ export interface components {
             next_fire_at: string | null;
             /** @description Its node. */
             node_id: string;
+            /** @description What its author calls the node; its id when that is nothing. */
+            node_name: string;
             /** @description What its author asks for. */
             params: Record<string, unknown>;
             /** @description Since when what comes is held back. */

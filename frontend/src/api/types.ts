@@ -70,6 +70,8 @@ export type Schema = {
   'x-choices'?: string[]
   /** Names that are given already. */
   'x-taken'?: string[]
+  /** The field is drawn only while each of these fields beside it, or its default, is one of these values. */
+  'x-shown-when'?: Record<string, Json[]>
 }
 
 export type NodeType = Refine<Stored['NodeType'], { lane: 'inline' | 'dispatched'; params_schema: Schema }>
@@ -89,7 +91,7 @@ export type Parent = Stored['RunParent']
 export type StartedBy = 'manual' | 'api' | 'webhook' | 'github' | 'schedule' | 'step' | 'failure'
 
 export type RunSummary = Refine<Stored['RunSummary'], { status: RunStatus; priority: Priority; trigger: StartedBy }>
-export type Run = RunSummary & { delivery_id: string | null; input: Json; output: Json; response: Json }
+export type Run = RunSummary & { input: Json; output: Json; response: Json }
 
 /** What a waiting step waits for besides the clock. */
 export type Awaiting =

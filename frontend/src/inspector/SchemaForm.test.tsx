@@ -5,10 +5,63 @@ import { afterEach, describe, expect, test } from 'vitest'
 
 import type { JsonObject, Problem, Schema } from '../api/types'
 
-import { bare, defaultsOf, kindOf, labelOf } from './schema'
+import { bare, defaultsOf, isShown, kindOf, labelOf } from './schema'
 import { SchemaForm } from './SchemaForm'
 
 afterEach(cleanup)
+
+describe('fields that mean something beside others only', () => {
+  const beside: Record<string, Schema> = {
+    scheme: {
+      default: 'none',
+      oneOf: [
+        { const: 'none', title: 'Nothing' },
+        { const: 'bearer', title: 'Bearer token' },
+      ],
+    },
+    secret: { type: 'string', 'x-shown-when': { scheme: ['bearer', 'basic'] } },
+  }
+  const shown = (value: JsonObject) => isShown(beside.secret ?? {}, beside, value)
+
+  test('are drawn for these choices', () => {
+    expect([shown({}), shown({ scheme: 'none' }), shown({ scheme: '' })]).toEqual([false, false, false])
+    expect([shown({ scheme: 'bearer' }), shown({ scheme: 'basic' }), shown({ scheme: '{{ x }}' })]).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect(isShown({ anyOf: [{ type: 'string' }, { type: 'null' }] }, beside, {})).toBe(true)
+    expect(isShown({ 'x-shown-when': { scheme: ['none'], other: [1] } }, beside, {})).toBe(false)
+  })
+
+  test('keep their values, and are drawn when something is wrong with them', () => {
+    let latest: JsonObject = {}
+    const Page = ({ problems }: { problems: Problem[] }) => {
+      const [value, setValue] = useState<JsonObject>({ scheme: 'bearer', secret: 'KEY' })
+      latest = value
+      return (
+        <MantineProvider env="test">
+          <SchemaForm
+            root="params"
+            schema={{ properties: { ...beside, secret: { ...beside.secret, 'x-placeholder': 'KEY' } } }}
+            value={value}
+            problems={problems}
+            onChange={setValue}
+          />
+          <button onClick={() => setValue({ ...value, scheme: 'none' })}>Nothing proves it</button>
+        </MantineProvider>
+      )
+    }
+    const { rerender } = render(<Page problems={[]} />)
+    expect(screen.getByDisplayValue('Bearer token')).toBeTruthy()
+    expect(screen.getByDisplayValue('KEY')).toBeTruthy()
+    fireEvent.click(screen.getByText('Nothing proves it'))
+    expect(screen.queryByDisplayValue('KEY')).toBeNull()
+    expect(latest).toEqual({ scheme: 'none', secret: 'KEY' })
+    rerender(<Page problems={[{ field: 'params.secret', message: 'is no name' } as Problem]} />)
+    expect(screen.getByDisplayValue('KEY')).toBeTruthy()
+  })
+})
 
 describe('what a property is drawn as', () => {
   test.each<[string, Schema | boolean]>([

@@ -3,6 +3,7 @@ import { useMemo } from 'react'
 import type { Json, JsonObject, Problem, Schema } from '../api/types'
 
 import { Field } from './Field'
+import { isShown } from './schema'
 
 type Props = {
   schema: Schema
@@ -42,7 +43,13 @@ export function ObjectFields({ schema, value, onChange, path, messages }: Object
     if (next === undefined) onChange?.(rest, at)
     else onChange?.(name in value ? { ...value, [name]: next } : { ...rest, [name]: next }, at)
   }
-  return Object.entries(schema.properties ?? {}).map(([name, field]) => (
+  const fields = schema.properties ?? {}
+  // A field of which something is wrong is drawn in any case.
+  const isWrong = (at: string) => [...messages.keys()].some((field) => field === at || field.startsWith(`${at}.`))
+  const drawn = Object.entries(fields).filter(
+    ([name, field]) => isShown(field, fields, value) || isWrong(`${path}.${name}`),
+  )
+  return drawn.map(([name, field]) => (
     <Field
       key={name}
       name={name}

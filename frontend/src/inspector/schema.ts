@@ -149,6 +149,20 @@ export function labelOf(name: string, schema: Schema): string {
   return capital(text) + (unit ? ` (${unit})` : '')
 }
 
+/**
+ * Whether a field means anything beside the others, by its keyword `x-shown-when`: `{"scheme": ["bearer", "basic"]}` draws
+ * it while the field `scheme` beside it is one of the two. A field that is not set counts as its default, and several
+ * conditions must all hold. What is not drawn keeps its value, so that a choice can be undone.
+ */
+export function isShown(field: Schema, beside: Record<string, Schema>, value: JsonObject): boolean {
+  const conditions = Object.entries(bare(field)['x-shown-when'] ?? {})
+  return conditions.every(([name, wanted]) => {
+    const set = value[name]
+    const now = set === undefined || set === null || set === '' ? beside[name]?.default : set
+    return isTemplate(now) || wanted.some((one) => one === now)
+  })
+}
+
 /** The parameters a new step begins with: what the schema requires and has a default for. */
 export function defaultsOf(schema: Schema): JsonObject {
   const required = new Set(schema.required)

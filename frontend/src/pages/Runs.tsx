@@ -6,7 +6,7 @@ import { runCan } from '../api/can'
 import { errorText } from '../api/client'
 import { runsQuery, type RunFilter } from '../api/queries'
 import type { RunStatus, RunSummary } from '../api/types'
-import { startedByWords } from '../triggers/words'
+import { StartedBy } from '../triggers/StartedBy'
 import { Notice } from '../ui/Notice'
 import { useNow } from '../ui/now'
 import { ShowMore } from '../ui/ShowMore'
@@ -89,7 +89,9 @@ function RunTable({ items }: { items: RunSummary[] }) {
               {run.error && <span className="dim"> {run.error.message}</span>}
             </td>
             <td className="num dim wide-only">v{run.version}</td>
-            <td className="dim wide-only">{startedByWords[run.trigger]}</td>
+            <td className="dim wide-only" onClick={(event) => run.delivery_id && event.stopPropagation()}>
+              <StartedBy run={run} />
+            </td>
             <td className="num dim wide-only">{tookOf(run, now)}</td>
             <td className="dim" title={formatFull(run.created_at)}>
               {formatAgo(run.created_at, now)}

@@ -27,7 +27,7 @@ export function TriggerPage() {
   const open = (next: string | undefined) => void navigate({ search: (old) => ({ ...old, delivery: next }) })
   return (
     <main className="page">
-      <title>{`${trigger ? `${trigger.workflow_name}: ${trigger.node_id}` : 'Trigger'} · FlowForge`}</title>
+      <title>{`${trigger ? `${trigger.workflow_name}: ${trigger.node_name}` : 'Trigger'} · FlowForge`}</title>
       <div className="list">
         <div className="list-inner">
           {error && <Notice>{errorText(error)}</Notice>}
@@ -69,7 +69,7 @@ function Head({ trigger }: { trigger: Trigger }) {
       </div>
       <div className="list-head">
         <h1 className="trigger-title">
-          {trigger.workflow_name} <span className="dim mono">{trigger.node_id}</span>
+          {trigger.workflow_name} <span className="dim">{trigger.node_name}</span>
         </h1>
         <TriggerBadge state={state} />
         {trigger.kind === 'schedule' && <LateBadge state={lateness(trigger, now)} />}

@@ -16,7 +16,7 @@ use super::{
     address::{mailbox, mailboxes},
     one_line,
 };
-use crate::params::{Text, invalid};
+use crate::params::{Problems, Text, invalid, is_template, known};
 
 /// The most addresses of one message.
 const MOST_RECIPIENTS: usize = 100;
@@ -42,6 +42,11 @@ const HEADERS: [&str; 10] = [
     "references",
 ];
 
+/// What is said of a message for nobody.
+const NOBODY: &str = "nobody is named in `to`, `cc` or `bcc`";
+/// What is said of a message without anything in it.
+const NOTHING: &str = "`text` or `html` is required";
+
 /// A message that is ready to be sent.
 pub(super) struct Mail {
     pub(super) from: Address,
@@ -50,6 +55,43 @@ pub(super) struct Mail {
     /// The same for every attempt of a step, so that a receiver can drop what it has already.
     pub(super) message_id: String,
     pub(super) bytes: Vec<u8>,
+}
+
+/// Notes what can be said of a message before any template is resolved.
+pub(super) fn check(letter: &Params, problems: &mut Problems) {
+    let lists = [("to", &letter.to), ("cc", &letter.cc), ("bcc", &letter.bcc), ("reply_to", &letter.reply_to)];
+    let mut single = |field: &str, text: &Text| {
+        if !is_template(text) {
+            problems.note(field, mailbox(field, text));
+        }
+    };
+    single("from", &letter.from);
+    for (field, list) in lists {
+        list.iter().enumerate().for_each(|(at, text)| single(&format!("{field}.{at}"), text));
+    }
+    if lists[..3].iter().all(|(_, list)| list.is_empty()) {
+        problems.missing("to", NOBODY);
+    }
+    if letter.text.is_none() && letter.html.is_none() && letter.attachments.is_empty() {
+        problems.missing("text", NOTHING);
+    }
+    if let Some(subject) = known(Some(&letter.subject)) {
+        problems.note("subject", one_line("subject", subject, LONGEST_VALUE));
+    }
+    for (name, value) in &letter.headers {
+        let value = if is_template(value) { "" } else { value };
+        problems.note(&format!("headers.{name}"), header(name, value));
+    }
+    problems.note("attachments", few_attachments(&letter.attachments));
+    for (at, attachment) in letter.attachments.iter().enumerate() {
+        let field = format!("attachments.{at}");
+        if let Some(name) = known(Some(&attachment.name)) {
+            problems.note(&format!("{field}.name"), file_name(&field, name));
+        }
+        if let Some(kind) = known(attachment.content_type.as_ref()) {
+            problems.note(&format!("{field}.content_type"), content_type(&field, kind));
+        }
+    }
 }
 
 /// Makes a message. Takes some time when much is attached.
@@ -83,7 +125,7 @@ fn everybody(lists: [&Vec<Mailbox>; 3]) -> Result<Vec<Address>, NodeError> {
         }
     }
     match everybody.len() {
-        0 => Err(invalid("nobody is named in `to`, `cc` or `bcc`")),
+        0 => Err(invalid(NOBODY)),
         1..=MOST_RECIPIENTS => Ok(everybody),
         many => Err(invalid(format!("a message has at most {MOST_RECIPIENTS} recipients, not {many}; send several"))),
     }
@@ -120,7 +162,7 @@ fn fill(
     let body = match (text.map(plain), html.map(hypertext)) {
         (Some(text), Some(html)) => Part::Multi(MultiPart::alternative().singlepart(text).singlepart(html)),
         (Some(one), None) | (None, Some(one)) => Part::Single(one),
-        (None, None) if attached.is_empty() => return Err(invalid("`text` or `html` is required")),
+        (None, None) if attached.is_empty() => return Err(invalid(NOTHING)),
         (None, None) => Part::Single(plain(Text::default())),
     };
     let made = match (body, attached) {
@@ -156,21 +198,30 @@ fn lines(text: &str) -> String {
 }
 
 fn attach(attachments: Vec<Attachment>) -> Result<Vec<SinglePart>, NodeError> {
-    if attachments.len() > MOST_ATTACHMENTS {
-        return Err(invalid(format!("a message has at most {MOST_ATTACHMENTS} attachments, not {}", attachments.len())));
-    }
+    few_attachments(&attachments)?;
     let mut left = MOST_ATTACHED;
     let one = |(at, attachment)| part(&format!("attachments.{at}"), attachment, &mut left);
     attachments.into_iter().enumerate().map(one).collect()
 }
 
-/// One attachment. It is always sent as base64, so that its bytes arrive as they are.
-fn part(field: &str, attachment: Attachment, left: &mut usize) -> Result<SinglePart, NodeError> {
-    let name = one_line(&format!("{field}.name"), attachment.name.trim(), 255)?;
+fn few_attachments(attachments: &[Attachment]) -> Result<(), NodeError> {
+    match attachments.len() {
+        0..=MOST_ATTACHMENTS => Ok(()),
+        many => Err(invalid(format!("a message has at most {MOST_ATTACHMENTS} attachments, not {many}"))),
+    }
+}
+
+fn file_name<'t>(field: &str, text: &'t str) -> Result<&'t str, NodeError> {
+    let name = one_line(&format!("{field}.name"), text.trim(), 255)?;
     if name.is_empty() || name.contains(['/', '\\']) {
         return Err(invalid(format!("`{field}.name` must be the name of a file, without folders")));
     }
-    let disposition = ContentDisposition::attachment(name);
+    Ok(name)
+}
+
+/// One attachment. It is always sent as base64, so that its bytes arrive as they are.
+fn part(field: &str, attachment: Attachment, left: &mut usize) -> Result<SinglePart, NodeError> {
+    let disposition = ContentDisposition::attachment(file_name(field, &attachment.name)?);
     let (bytes, usual) = content(field, attachment.content, attachment.encoding.unwrap_or_default(), *left)?;
     *left -= bytes.len();
     let kind = match attachment.content_type {

@@ -25,13 +25,18 @@ use super::{
 };
 use crate::{
     egress::Egress,
-    params::{Text, invalid},
+    params::{Problems, Text, invalid, is_template, known},
 };
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(15);
 /// How long to wait for a last word that changes nothing.
 const PARTING: Duration = Duration::from_secs(2);
+
+/// What is said of a user without a password.
+const NO_PASSWORD: &str = "`server.password` is required beside `server.user`";
+/// What is said of a password without a user.
+const NO_USER: &str = "`server.user` is required beside `server.password`";
 
 /// A server, and how to speak to it.
 pub(super) struct Session {
@@ -238,6 +243,23 @@ fn options(server: &AsyncSmtpConnection, mail: &Mail) -> Result<Vec<MailParamete
 }
 
 /// A host as it is looked up, compared and verified: an address, or a name in ASCII.
+/// Notes what can be said of a server before any template is resolved.
+pub(super) fn check(server: &Server, problems: &mut Problems) {
+    if let Some(host) = known(Some(&server.host)) {
+        problems.note("server.host", host_of(host));
+    }
+    let is_known = [&server.user, &server.password].into_iter().flatten().all(|text| !is_template(text));
+    match (&server.user, &server.password) {
+        (Some(_), None) => problems.missing("server.password", NO_PASSWORD),
+        (None, Some(_)) => problems.missing("server.user", NO_USER),
+        (Some(user), Some(password)) if is_known => problems.note("server.user", login(Some(user), Some(password))),
+        _ => {}
+    }
+    if let Some(pem) = known(server.ca_certificate.as_ref()) {
+        problems.note("server.ca_certificate", authority(pem));
+    }
+}
+
 fn host_of(text: &str) -> Result<String, NodeError> {
     let host = one_line("server.host", text.trim(), 255)?.trim_matches(['[', ']']);
     if host.parse::<std::net::IpAddr>().is_ok() {
@@ -252,18 +274,21 @@ fn host_of(text: &str) -> Result<String, NodeError> {
 fn tls(host: &str, authority: Option<&Text>) -> Result<TlsParameters, NodeError> {
     let mut tls = TlsParameters::builder(host.to_owned());
     if let Some(pem) = authority {
-        let certificate = Certificate::from_pem(pem.as_bytes());
-        tls = tls.add_root_certificate(certificate.map_err(|_| invalid("`server.ca_certificate` is no certificate in PEM"))?);
+        tls = tls.add_root_certificate(self::authority(pem)?);
     }
     tls.build().map_err(|fault| NodeError::fatal("TLS_FAILED", format!("TLS cannot be prepared: {fault}")))
+}
+
+fn authority(pem: &str) -> Result<Certificate, NodeError> {
+    Certificate::from_pem(pem.as_bytes()).map_err(|_| invalid("`server.ca_certificate` is no certificate in PEM"))
 }
 
 fn login(user: Option<&Text>, password: Option<&Text>) -> Result<Option<Login>, NodeError> {
     let (user, password) = match (user, password) {
         (None, None) => return Ok(None),
         (Some(Text(user)), Some(Text(password))) => (user.clone(), password.clone()),
-        (Some(_), None) => return Err(invalid("`server.password` is required beside `server.user`")),
-        (None, Some(_)) => return Err(invalid("`server.user` is required beside `server.password`")),
+        (Some(_), None) => return Err(invalid(NO_PASSWORD)),
+        (None, Some(_)) => return Err(invalid(NO_USER)),
     };
     // A NUL would end one of them for the server. The password is not shown.
     if user.chars().chain(password.chars()).any(char::is_control) {

@@ -360,3 +360,54 @@ async fn what_is_too_large_is_refused_before_it_is_tried() {
         .await;
     assert_eq!(server.connections(), 0);
 }
+
+/// A message that could be sent, with what the test changes.
+fn written(change: Value) -> Value {
+    let mut params =
+        json!({"server": {"host": "smtp.example.org"}, "from": "ada@example.org", "to": ["bob@example.net"], "text": "x"});
+    merge(&mut params, change);
+    params
+}
+
+#[test]
+fn what_cannot_be_sent_is_told_when_it_is_saved() {
+    let many = vec![json!({"name": "a", "content": "x"}); 51];
+    for (change, field) in [
+        (json!({"server": {"host": "smtp example org"}}), "server.host"),
+        (json!({"server": {"user": "ada"}}), "server.password"),
+        (json!({"server": {"password": "{{ secrets.P }}"}}), "server.user"),
+        (json!({"server": {"user": "a\u{0}b", "password": "p"}}), "server.user"),
+        (json!({"server": {"ca_certificate": "-----BEGIN NOTHING-----"}}), "server.ca_certificate"),
+        (json!({"from": "ada"}), "from"),
+        (json!({"to": []}), "to"),
+        (json!({"to": ["bob@example.net", "a@example.org, b@example.org"]}), "to.1"),
+        (json!({"cc": ["nobody"]}), "cc.0"),
+        (json!({"bcc": ["{{ trigger.mail }}", "bob@"]}), "bcc.1"),
+        (json!({"reply_to": ["desk"]}), "reply_to.0"),
+        (json!({"subject": "a\nBcc: eve@example.org"}), "subject"),
+        (json!({"text": ""}), "text"),
+        (json!({"headers": {"Bcc": "eve@example.org"}}), "headers.Bcc"),
+        (json!({"headers": {"X-A": "a\nb"}}), "headers.X-A"),
+        (json!({"attachments": many}), "attachments"),
+        (json!({"attachments": [{"name": "a/b", "content": "x"}]}), "attachments.0.name"),
+        (
+            json!({"attachments": [{"name": "a", "content": "x", "content_type": "multipart/mixed"}]}),
+            "attachments.0.content_type",
+        ),
+    ] {
+        assert_eq!(bench().problems(&written(change.clone())), [field], "{change}");
+    }
+}
+
+#[test]
+fn what_a_template_will_be_is_not_judged_before() {
+    for change in [
+        json!({}),
+        json!({"server": {"host": "{{ trigger.host }}", "user": "{{ secrets.U }}", "password": "{{ secrets.P }}"}}),
+        json!({"from": "{{ trigger.name }} <ada@example.org>", "to": "{{ trigger.people }}", "subject": "{{ trigger.subject }}"}),
+        json!({"to": null, "cc": ["{{ trigger.mail }}"], "headers": {"X-Order": "{{ trigger.id }}"}}),
+        json!({"text": null, "attachments": [{"name": "{{ trigger.file }}", "content": "{{ trigger.body }}", "encoding": "base64"}]}),
+    ] {
+        assert_eq!(bench().problems(&written(change.clone())), Vec::<String>::new(), "{change}");
+    }
+}

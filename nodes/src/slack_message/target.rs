@@ -4,7 +4,7 @@ use flowforge_core::node::NodeError;
 use reqwest::{Url, header::HeaderValue};
 
 use super::Params;
-use crate::params::invalid;
+use crate::params::{Problems, invalid, is_template, known};
 
 /// Where incoming webhooks lie.
 const WEBHOOKS: &str = "https://hooks.slack.com/";
@@ -42,21 +42,57 @@ pub(super) fn of(params: &Params) -> Result<Target, NodeError> {
     let base = params.api_url.as_deref().map(base).transpose()?;
     match (&params.webhook_url, &params.token) {
         (Some(text), None) => {
-            if params.channel.is_some() {
-                return Err(invalid("`channel` cannot stand beside `webhook_url`: a webhook has a channel of its own"));
-            }
+            no_channel(params)?;
             webhook(text, base.as_ref()).map(|url| Target::Webhook { url })
         }
         (None, Some(token)) => {
             let base = base.map_or_else(|| parsed("api_url", API), Ok)?;
             let url = base.join("chat.postMessage").map_err(|_| invalid("`api_url` is no address"))?;
-            let channel = params.channel.as_deref().map(str::trim).unwrap_or_default();
-            if channel.is_empty() || channel.len() > 255 || channel.chars().any(char::is_control) {
-                return Err(invalid("`channel` must name a channel, like #deployments or C0123456789"));
-            }
-            Ok(Target::Api { url, token: bearer(token)?, channel: channel.to_owned() })
+            let channel = channel(params.channel.as_deref())?;
+            Ok(Target::Api { url, token: bearer(token)?, channel })
         }
         _ => Err(invalid("either `webhook_url` or `token` is required")),
+    }
+}
+
+fn no_channel(params: &Params) -> Result<(), NodeError> {
+    match params.channel {
+        Some(_) => Err(invalid("`channel` cannot stand beside `webhook_url`: a webhook has a channel of its own")),
+        None => Ok(()),
+    }
+}
+
+fn channel(text: Option<&str>) -> Result<String, NodeError> {
+    let channel = text.map(str::trim).unwrap_or_default();
+    if channel.is_empty() || channel.len() > 255 || channel.chars().any(char::is_control) {
+        return Err(invalid("`channel` must name a channel, like #deployments or C0123456789"));
+    }
+    Ok(channel.to_owned())
+}
+
+/// Notes what can be said of where to post before any template is resolved.
+pub(super) fn check(params: &Params, problems: &mut Problems) {
+    let base = match params.api_url.as_ref() {
+        // What it will be is not known yet, and neither is where a webhook has to lie.
+        Some(text) if is_template(text) => None,
+        other => Some(other.map(|text| base(text)).transpose()),
+    };
+    if params.webhook_url.is_some() {
+        problems.note("channel", no_channel(params));
+        if let (Some(text), Some(Ok(base))) = (known(params.webhook_url.as_ref()), &base) {
+            problems.note("webhook_url", webhook(text, base.as_ref()));
+        }
+    }
+    if let Some(token) = &params.token {
+        if !params.channel.as_deref().is_some_and(is_template) {
+            problems.note("channel", channel(params.channel.as_deref()));
+        }
+        if !is_template(token) {
+            problems.note("token", bearer(token));
+        }
+    }
+    if let Some(base) = base {
+        problems.note("api_url", base);
     }
 }
 

@@ -219,3 +219,40 @@ async fn what_cannot_be_posted_is_refused_before_it_is_tried() {
     assert!(server.asked().is_empty());
     bench().output(by_token(&server, json!({"text": "ä".repeat(40_000)}))).await;
 }
+
+#[test]
+fn what_cannot_be_posted_is_told_when_it_is_saved() {
+    let hook = "https://hooks.slack.com/services/T1/B1/s";
+    let long = "x".repeat(40_001);
+    for (params, field) in [
+        (json!({"text": "x"}), "webhook_url"),
+        (json!({"webhook_url": hook, "token": "xoxb", "text": "x"}), "token"),
+        (json!({"webhook_url": hook, "channel": "#a", "text": "x"}), "channel"),
+        (json!({"webhook_url": "https://hooks.slack.com.evil.example/x", "text": "x"}), "webhook_url"),
+        (json!({"webhook_url": "hooks.slack.com/services/T1", "text": "x"}), "webhook_url"),
+        (json!({"token": "xoxb", "text": "x"}), "channel"),
+        (json!({"token": "xoxb", "channel": " ", "text": "x"}), "channel"),
+        (json!({"token": "xo\nxb", "channel": "#a", "text": "x"}), "token"),
+        (json!({"token": "{{ secrets.S }}", "channel": "#a"}), "text"),
+        (json!({"token": "{{ secrets.S }}", "channel": "#a", "text": long}), "text"),
+        (json!({"token": "{{ secrets.S }}", "channel": "#a", "blocks": []}), "blocks"),
+        (json!({"token": "{{ secrets.S }}", "channel": "#a", "blocks": {"type": "divider"}}), "blocks"),
+        (json!({"token": "{{ secrets.S }}", "channel": "#a", "text": "x", "thread_ts": "yesterday"}), "thread_ts"),
+        (json!({"token": "{{ secrets.S }}", "channel": "#a", "text": "x", "api_url": "slack.com"}), "api_url"),
+    ] {
+        assert_eq!(bench().problems(&params), [field], "{params}");
+    }
+}
+
+#[test]
+fn what_a_template_will_be_is_not_judged_before() {
+    for params in [
+        json!({"webhook_url": "{{ secrets.HOOK }}", "text": "{{ steps.a.output }}"}),
+        json!({"webhook_url": "https://hooks.slack.com/services/T1/B1/s", "blocks": [{"type": "divider"}]}),
+        json!({"webhook_url": "https://proxy.example/x/y", "api_url": "{{ trigger.url }}", "text": "x"}),
+        json!({"token": "{{ secrets.S }}", "channel": "{{ trigger.channel }}", "blocks": "{{ steps.a.output.blocks }}"}),
+        json!({"token": "xoxb-1", "channel": "C0123", "text": "x", "thread_ts": "{{ steps.a.output.ts }}"}),
+    ] {
+        assert_eq!(bench().problems(&params), Vec::<String>::new(), "{params}");
+    }
+}

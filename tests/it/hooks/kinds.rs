@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 
 use super::{Hook, text};
 
-on_each_database!(what_came_before_the_kind_changed_runs_as_what_it_is, what_no_version_can_run_has_failed);
+on_each_database!(
+    what_came_before_the_kind_changed_runs_as_what_it_is,
+    what_a_webhook_took_is_not_played_to_github_nor_the_other_way_round,
+    what_no_version_can_run_has_failed
+);
 
 /// A webhook under the id that `Hook` has it under.
 fn webhook() -> Value {
@@ -59,6 +63,24 @@ async fn what_came_before_the_kind_changed_runs_as_what_it_is(forge: Forge) {
     forge.owner.post(&replay(&text(&slots[0]["id"])), json!({})).await.problem(409, "trigger_kind_changed");
     let again = forge.owner.post(&replay(&requests[0]), json!({})).await.expect(201);
     assert_eq!(hook.run_of(&again).await["input"]["body"], json!({"n": 0}), "it is a webhook again");
+}
+
+async fn what_a_webhook_took_is_not_played_to_github_nor_the_other_way_round(forge: Forge) {
+    let (hook, requests) = held(&forge, 1).await;
+    let replay = |delivery: &str| format!("/deliveries/{delivery}/replay");
+    let github = json!(["trigger.github", {"secret": "HOOK", "events": ["push"]}]);
+    publish(&hook, 2, &github).await;
+    let problem = forge.owner.post(&replay(&requests[0]), json!({})).await.problem(409, "trigger_kind_changed");
+    let detail = text(&problem["detail"]);
+    assert!(detail.contains("webhook") && detail.contains("github") && detail.contains("`hook`"), "{detail}");
+    publish(&hook, 3, &webhook()).await;
+    let again = forge.owner.post(&replay(&requests[0]), json!({})).await.expect(201);
+    assert_eq!(hook.run_of(&again).await["trigger"], "webhook");
+    // The replay of a replay is of the kind that the first one was.
+    publish(&hook, 4, &github).await;
+    for delivery in [&requests[0], &text(&again["id"])] {
+        forge.owner.post(&replay(delivery), json!({})).await.problem(409, "trigger_kind_changed");
+    }
 }
 
 async fn what_no_version_can_run_has_failed(forge: Forge) {

@@ -174,4 +174,39 @@ async fn what_a_run_was_begun_by_is_told() {
     assert_eq!((&by_hand["trigger"], &by_hand["delivery_id"]), (&json!("api"), &Value::Null));
     let request = forge.owner.request(Method::GET, &format!("/deliveries/{}", text(&taken["delivery_id"])));
     assert_eq!(forge.owner.send(request).await.expect(200)["run_id"], taken["run_id"]);
+    // The list tells the same, and what the trigger is called now.
+    let listed = hook.runs().await;
+    let of = |run: &Value| listed.iter().find(|one| one["id"] == run["id"]).expect("it is listed").clone();
+    assert_eq!((&of(&run)["delivery_id"], &of(&run)["trigger_id"]), (&taken["delivery_id"], &json!(hook.trigger)));
+    assert_eq!((&of(&run)["trigger_name"], &of(&by_hand)["trigger_name"]), (&json!("hook"), &Value::Null));
+    let mut graph = flowforge_tests::chain(&[("hook", "trigger.webhook", json!({})), ("end", "set", json!({"value": 1}))]);
+    graph["nodes"][0]["name"] = json!("Orders");
+    let path = format!("/workflows/{}", hook.workflow);
+    forge.owner.post(&format!("{path}/versions"), json!({"graph": graph, "base_version": 1})).await.expect(201);
+    let trigger = async || forge.owner.get(&format!("/triggers/{}", hook.trigger)).await.expect(200);
+    assert_eq!(trigger().await["node_name"], "hook", "what answers is what was published");
+    forge.owner.post(&format!("{path}/publish"), json!({"version": 2})).await.expect(200);
+    assert_eq!((&trigger().await["node_name"], &trigger().await["node_id"]), (&json!("Orders"), &json!("hook")));
+    assert_eq!(hook.run_of(&taken).await["trigger_name"], "Orders");
+}
+
+#[tokio::test]
+async fn a_trigger_tells_what_it_holds_back_and_why_what_came_last_was_refused() {
+    let forge = Forge::start(Database::Sqlite).await;
+    let hook = Hook::start(&forge, json!({"auth": {"scheme": "bearer", "secret": "NOT_THERE"}})).await;
+    let open = Hook::start(&forge, json!({})).await;
+    hook.send(&[], &json!({})).await;
+    forge.owner.post(&format!("/triggers/{}/pause", open.trigger), json!({})).await.expect(200);
+    for n in 0..3 {
+        open.send(&[], &json!({ "n": n })).await.expect(202);
+    }
+    let listed = forge.owner.get("/triggers").await.expect(200);
+    let of =
+        |hook: &Hook| listed["items"].as_array().expect("a list").iter().find(|one| one["id"] == hook.trigger.as_str()).cloned();
+    let (refused, paused) = (of(&hook).expect("it is listed"), of(&open).expect("it is listed"));
+    assert_eq!((&refused["held"], &refused["last_delivery"]["status"]), (&json!(0), &json!("refused")));
+    assert!(text(&refused["last_delivery"]["reason"]).contains("NOT_THERE"), "{refused:#}");
+    assert_eq!((&paused["held"], &paused["last_delivery"]["reason"]), (&json!(3), &json!("the trigger is paused")));
+    forge.owner.post(&format!("/triggers/{}/resume", open.trigger), json!({"held": "drop"})).await.expect(200);
+    assert_eq!(forge.owner.get(&format!("/triggers/{}", open.trigger)).await.expect(200)["held"], 0);
 }

@@ -99,7 +99,10 @@ async fn each_delivery_is_one_run_whatever_dies() {
     let report = report(count, copies.len(), answered, sent, began.elapsed(), &tally);
     println!("{report}");
     if let Ok(path) = std::env::var("FLOWFORGE_HOOKS_REPORT") {
-        std::fs::write(&path, report).expect("the report can be written");
+        // Sections of the report are about something else.
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        let sections = before.find("\n## ").map_or("", |at| &before[at..]);
+        std::fs::write(&path, report + sections).expect("the report can be written");
     }
 }
 

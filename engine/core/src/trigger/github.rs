@@ -62,6 +62,7 @@ pub struct Params {
     /// What becomes of a pull request from a fork, and of what people from outside say about one: such a run would act on what a
     /// stranger wrote, with this workspace's secrets.
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(title = "Pull requests from forks")]
     pub forks: Forks,
 }
 
@@ -71,8 +72,10 @@ pub struct Params {
 pub enum Forks {
     /// It waits until somebody lets it go.
     #[default]
+    #[schemars(title = "Held until somebody lets it go")]
     Hold,
     /// It begins no run.
+    #[schemars(title = "Ignored")]
     Ignore,
 }
 

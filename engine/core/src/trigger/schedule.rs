@@ -40,13 +40,16 @@ pub struct Params {
     pub timezone: String,
     /// What becomes of slots that passed while no server was running.
     #[serde(default)]
+    #[schemars(title = "Missed slots")]
     pub missed: Missed,
     /// How old a missed slot may be to be made up for, in seconds; a day when absent.
     #[serde(default = "a_day")]
-    #[schemars(range(min = 60, max = 2_592_000))]
+    #[schemars(title = "Made up for within (seconds)", range(min = 60, max = 2_592_000))]
+    #[schemars(extend("x-shown-when" = {"missed": ["one", "all"]}))]
     pub missed_within_s: u32,
     /// What becomes of a slot while the run of an earlier one is still under way.
     #[serde(default)]
+    #[schemars(title = "A slot during the run before it")]
     pub overlap: Overlap,
     /// Each slot fires up to so many seconds later, always the same for the same slot, so that not everything begins at once.
     #[serde(default)]
@@ -59,11 +62,14 @@ pub struct Params {
 #[serde(rename_all = "snake_case")]
 pub enum Missed {
     /// They are left out.
+    #[schemars(title = "Left out")]
     Skip,
     /// The last one fires for all of them.
     #[default]
+    #[schemars(title = "Made up for once")]
     One,
     /// Each fires, the oldest first.
+    #[schemars(title = "Made up for one by one")]
     All,
 }
 
@@ -73,12 +79,16 @@ pub enum Missed {
 pub enum Overlap {
     /// It fires all the same.
     #[default]
+    #[schemars(title = "Fires all the same")]
     Allow,
     /// It is left out.
+    #[schemars(title = "Is left out")]
     Skip,
     /// It waits for its turn.
+    #[schemars(title = "Waits for its turn")]
     Queue,
     /// The earlier run is cancelled, and it fires when that has ended.
+    #[schemars(title = "Cancels the earlier run")]
     CancelPrevious,
 }
 

@@ -29,32 +29,38 @@ pub struct Auth {
     /// The name of the secret that they share with this workspace, for example `ORDERS_KEY`; for `basic` its value is
     /// `user:password`.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(extend("x-widget" = "secret"))]
+    #[schemars(extend("x-widget" = "secret", "x-shown-when" = with_secret()))]
     pub secret: Option<String>,
     /// The name of the secret before it, which counts as well for 24 hours after the version that names it was published.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(extend("x-widget" = "secret"))]
+    #[schemars(extend("x-widget" = "secret", "x-shown-when" = with_secret()))]
     pub previous_secret: Option<String>,
-    /// The header of the signature or the token, for `hmac_sha256` and `bearer`; `X-Signature` and `Authorization` when absent.
+    /// The header of the signature or the token; `X-Signature` or `Authorization` when absent.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(extend("x-placeholder" = "X-Signature"))]
+    #[schemars(extend("x-placeholder" = "X-Signature", "x-shown-when" = {"scheme": ["hmac_sha256", "bearer"]}))]
     pub header: Option<String>,
     /// What stands before the signature in that header, for example `sha256=`.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(extend("x-placeholder" = "sha256="))]
+    #[schemars(extend("x-placeholder" = "sha256=", "x-shown-when" = {"scheme": ["hmac_sha256"]}))]
     pub prefix: Option<String>,
-    /// How the signature of `hmac_sha256` is written.
+    /// How the signature is written.
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(extend("x-shown-when" = {"scheme": ["hmac_sha256"]}))]
     pub encoding: Encoding,
-    /// The header with the time in seconds that the sender signs as `time.body`, for `hmac_sha256`; the body alone is signed when
-    /// absent.
+    /// The header with the time in seconds that the sender signs as `time.body`; the body alone is signed when absent.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(extend("x-placeholder" = "X-Timestamp"))]
+    #[schemars(extend("x-placeholder" = "X-Timestamp", "x-shown-when" = {"scheme": ["hmac_sha256"]}))]
     pub timestamp_header: Option<String>,
     /// Whether the same signed bytes begin one run only, whatever the sender calls them, for 30 days. Yes when the signature covers
     /// a time, and for GitHub, whose signatures do not cover the delivery's id; else no when absent.
     #[serde(default, deserialize_with = "optional")]
+    #[schemars(extend("x-shown-when" = {"scheme": ["hmac_sha256", "github", "slack", "stripe"]}))]
     pub once: Option<bool>,
+}
+
+/// Fields that every scheme has but `none`.
+fn with_secret() -> serde_json::Value {
+    serde_json::json!({"scheme": ["hmac_sha256", "github", "gitlab", "slack", "stripe", "bearer", "basic"]})
 }
 
 /// What callers send to prove who they are.
@@ -63,20 +69,28 @@ pub struct Auth {
 pub enum Scheme {
     /// Nothing: whoever knows the address may call.
     #[default]
+    #[schemars(title = "Nothing")]
     None,
     /// A header with an HMAC-SHA256 of the body.
+    #[schemars(title = "HMAC-SHA256 signature")]
     HmacSha256,
     /// `X-Hub-Signature-256`, as GitHub does.
+    #[schemars(title = "GitHub signature")]
     Github,
     /// `X-Gitlab-Token`, as GitLab does.
+    #[schemars(title = "GitLab token")]
     Gitlab,
     /// `X-Slack-Signature`, as Slack does.
+    #[schemars(title = "Slack signature")]
     Slack,
     /// `Stripe-Signature`, as Stripe does.
+    #[schemars(title = "Stripe signature")]
     Stripe,
     /// `Authorization: Bearer …`, or the bare token in a header of your own.
+    #[schemars(title = "Bearer token")]
     Bearer,
     /// `Authorization: Basic …`.
+    #[schemars(title = "User and password")]
     Basic,
 }
 
@@ -86,8 +100,10 @@ pub enum Scheme {
 pub enum Encoding {
     /// Hexadecimal digits in lower case.
     #[default]
+    #[schemars(title = "Hexadecimal digits")]
     Hex,
     /// Base64.
+    #[schemars(title = "Base64")]
     Base64,
 }
 

@@ -37,7 +37,7 @@ pub struct Params {
     /// What tells that a delivery is sent again: `auto` for what the scheme's sender calls it (or `Webhook-Id`, or
     /// `Idempotency-Key`), the name of a header, a path into a JSON body like `body.id`, or `none`.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(extend("x-placeholder" = "auto"))]
+    #[schemars(title = "Told apart by", extend("x-placeholder" = "auto"))]
     pub dedupe: Option<String>,
     /// JavaScript over `trigger`, for example `trigger.body.total > 100`: what it is not true for begins no run.
     #[serde(default, deserialize_with = "optional")]
@@ -65,10 +65,11 @@ pub struct Params {
 pub struct Respond {
     /// At once, or by the run.
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(title = "Answered")]
     pub mode: RespondMode,
     /// How long the caller waits for a `respond` node before it is answered 202, in seconds; 30 when absent.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(range(min = 1, max = 60))]
+    #[schemars(range(min = 1, max = 60), extend("x-shown-when" = {"mode": ["wait"]}))]
     pub timeout_s: Option<u32>,
 }
 
@@ -78,8 +79,10 @@ pub struct Respond {
 pub enum RespondMode {
     /// 202 as soon as the delivery is on disk.
     #[default]
+    #[schemars(title = "At once, with 202")]
     AtOnce,
     /// A `respond` node of the run.
+    #[schemars(title = "By a respond step of its run")]
     Wait,
 }
 
@@ -89,8 +92,10 @@ pub enum RespondMode {
 pub enum Method {
     /// The usual one.
     #[default]
+    #[schemars(title = "POST")]
     Post,
     /// For senders that know nothing else.
+    #[schemars(title = "PUT")]
     Put,
 }
 

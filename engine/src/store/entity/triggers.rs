@@ -13,6 +13,7 @@ pub(in crate::store) mod trigger {
         pub workspace_id: Uuid,
         pub workflow_id: Uuid,
         pub node_id: String,
+        pub node_name: Option<String>,
         pub kind: String,
         pub status: String,
         pub version: i32,
@@ -67,6 +68,24 @@ pub(in crate::store) mod delivery {
         #[sea_orm(column_type = "JsonBinary", nullable)]
         pub query: Option<Json>,
         pub body: Option<Vec<u8>>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(in crate::store) mod fired_slot {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "fired_slots")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub trigger_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub slot: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -99,6 +99,25 @@ impl Store {
         Ok((record(row)?, released.rows_affected))
     }
 
+    /// How many deliveries are held back at each of these triggers that holds any back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn held_at(&self, workspace: WorkspaceId, triggers: &[TriggerId]) -> Result<BTreeMap<TriggerId, u64>> {
+        let counts: Vec<(Uuid, i64)> = delivery::Entity::find()
+            .select_only()
+            .column(delivery::Column::TriggerId)
+            .column_as(delivery::Column::Id.count(), "held")
+            .filter(delivery::Column::WorkspaceId.eq(workspace.uuid()))
+            .filter(delivery::Column::Status.eq(DeliveryStatus::Held.as_str()))
+            .filter(delivery::Column::TriggerId.is_in(triggers.iter().map(|id| id.uuid())))
+            .group_by(delivery::Column::TriggerId)
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        Ok(counts.into_iter().map(|(id, held)| (TriggerId::new(id), held.cast_unsigned())).collect())
+    }
+
     /// What came last to each of these triggers.
     ///
     /// # Errors

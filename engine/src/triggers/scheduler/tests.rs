@@ -15,6 +15,7 @@ fn trigger(params: Value) -> TriggerRecord {
         workspace: WorkspaceId::new(Uuid::from_u128(2)),
         workflow: WorkflowId::new(Uuid::from_u128(3)),
         node: NodeId::from("tick"),
+        name: None,
         kind: TriggerKind::Schedule,
         status: TriggerStatus::Active,
         version: 4,

@@ -12,7 +12,7 @@ import { CodeEditor } from '../../ui/CodeEditor'
 import { Notice } from '../../ui/Notice'
 import { randomKey } from '../../util/random'
 
-import { firstValues, formOf, missingOf, toInput } from './runForm'
+import { faultsOf, firstValues, formOf, toInput } from './runForm'
 import type { Saving } from './saving'
 
 type Props = { workflow: Workflow; saving: Saving; onClose: () => void }
@@ -34,6 +34,7 @@ export function RunDialog({ workflow, saving, onClose }: Props) {
   const [key] = useState(randomKey)
   const [priority, setPriority] = useState<Priority | null>(null)
   const [refused, setRefused] = useState<string | null>(null)
+  const [tried, setTried] = useState(false)
   const start = useMutation({
     mutationFn: async (input: Json) =>
       startRun(workflow.id, { input, version: await saving.save(), ...(priority && { priority }) }, key),
@@ -45,9 +46,9 @@ export function RunDialog({ workflow, saving, onClose }: Props) {
   const submit = (event: FormEvent) => {
     event.preventDefault()
     const parsed = form ? toInput(form, values) : parse(text)
-    const missing = form ? missingOf(form, values) : []
+    setTried(true)
     if (parsed === undefined) return setRefused('The input is not JSON yet.')
-    if (missing.length) return setRefused(`Still to fill in: ${missing.join(', ')}.`)
+    if (form && faultsOf(form, values).length) return
     setRefused(null)
     start.mutate(parsed)
   }
@@ -57,7 +58,14 @@ export function RunDialog({ workflow, saving, onClose }: Props) {
         {refused && <Notice>{refused}</Notice>}
         {start.error && <Notice>{errorText(start.error)}</Notice>}
         {form ? (
-          <SchemaForm root="input" schema={form} value={values} onChange={setValues} />
+          // What is wrong stays marked until it is right, whatever else is changed meanwhile.
+          <SchemaForm
+            root="input"
+            schema={form}
+            value={values}
+            problems={tried ? faultsOf(form, values) : []}
+            onChange={setValues}
+          />
         ) : (
           <>
             <p className="dim">The input is what the steps read as trigger. Any JSON will do.</p>

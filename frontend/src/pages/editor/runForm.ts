@@ -1,4 +1,4 @@
-import type { Graph, Json, JsonObject, Schema } from '../../api/types'
+import type { Graph, Json, JsonObject, Problem, Schema } from '../../api/types'
 
 type FormField = {
   name: string
@@ -71,9 +71,18 @@ export function toInput(form: Schema, values: JsonObject): JsonObject {
   return { ...Object.fromEntries(off), ...values }
 }
 
-export function missingOf(form: Schema, values: JsonObject): string[] {
-  const names = (form.required ?? []).filter((name) => form.properties?.[name]?.type !== 'boolean')
-  return names
-    .filter((name) => values[name] === undefined || values[name] === '')
-    .map((name) => form.properties?.[name]?.title ?? name)
+/** What keeps the form from being sent, by field, as the fields show it. */
+export function faultsOf(form: Schema, values: JsonObject): Problem[] {
+  return Object.entries(form.properties ?? {}).flatMap(([name, field]): Problem[] => {
+    const fault = faultOf(field, form.required?.includes(name) ?? false, values[name])
+    return fault ? [{ code: 'invalid_input', field: `input.${name}`, message: fault, node_id: null }] : []
+  })
+}
+
+function faultOf(field: Schema, required: boolean, value: Json | undefined): string | null {
+  if (value === undefined || value === null || value === '')
+    return required && field.type !== 'boolean' ? 'Fill this in to start the run.' : null
+  if (field.type === 'number' && typeof value !== 'number') return 'This is no number.'
+  if (field.enum && !field.enum.some((one) => one === value)) return 'Choose one of the options.'
+  return null
 }

@@ -10,7 +10,7 @@ import type { Connection } from '../../api/events'
 import { cancelRun } from '../../api/queries'
 import { pauseRun, resumeRun } from '../../api/runQueries'
 import type { Run } from '../../api/types'
-import { startedByWords } from '../../triggers/words'
+import { StartedBy } from '../../triggers/StartedBy'
 import { StateBadge } from '../../ui/StateBadge'
 import { pages } from '../../util/paths'
 import { formatDuration, formatFull } from '../../util/time'
@@ -106,17 +106,6 @@ export function RunBar({ run, ancestors, connection, cancelling, now, onRerun }:
         </Button>
       )}
     </header>
-  )
-}
-
-/** What began it; what came to a trigger is a link to the delivery. */
-function StartedBy({ run }: { run: Run }) {
-  const word = startedByWords[run.trigger]
-  if (!run.delivery_id) return word
-  return (
-    <Link to="/deliveries/$id" params={{ id: run.delivery_id }} className="crumb is-link" title="Show what came">
-      {word}
-    </Link>
   )
 }
 

@@ -2,10 +2,11 @@ import { ActionIcon, CopyButton, Tooltip } from '@mantine/core'
 import { IconCheck, IconCopy } from '@tabler/icons-react'
 import { Link, useNavigate } from '@tanstack/react-router'
 
-import type { Trigger } from '../../api/types'
+import type { LastDelivery, Trigger } from '../../api/types'
 import { DeliveryBadge, KindLabel, LateBadge, TriggerBadge } from '../../triggers/badges'
-import { lateness, stateOf, zoneOf } from '../../triggers/words'
+import { lateness, reasonOf, stateOf, zoneOf } from '../../triggers/words'
 import { useNow } from '../../ui/now'
+import { Prose } from '../../ui/Prose'
 import { formatAgo, formatFull, formatInZone, formatUntil } from '../../util/time'
 
 import { TriggerMenu } from './TriggerMenu'
@@ -40,13 +41,13 @@ export function TriggerTable({ items }: { items: Trigger[] }) {
               >
                 {trigger.workflow_name}
               </Link>{' '}
-              <span className="dim mono">{trigger.node_id}</span>
+              <span className="dim">{trigger.node_name}</span>
             </td>
             <td className="trigger-kind">
               <KindLabel kind={trigger.kind} />
             </td>
             <td>
-              <TriggerBadge state={stateOf(trigger)} />
+              <TriggerBadge state={stateOf(trigger)} /> <Held trigger={trigger} />
             </td>
             <td className="wide-only" onClick={(event) => event.stopPropagation()}>
               {trigger.kind === 'schedule' ? (
@@ -55,18 +56,9 @@ export function TriggerTable({ items }: { items: Trigger[] }) {
                 <ShortAddress url={trigger.status === 'active' ? trigger.url : trigger.test_url} />
               )}
             </td>
-            <td className="wide-only">
+            <td className="wide-only last-delivery">
               {trigger.last_delivery ? (
-                <Link
-                  to="/triggers/$id"
-                  params={{ id: trigger.id }}
-                  search={{ delivery: trigger.last_delivery.id }}
-                  onClick={(event) => event.stopPropagation()}
-                  title={formatFull(trigger.last_delivery.received_at)}
-                >
-                  <DeliveryBadge delivery={{ status: trigger.last_delivery.status, slot: null, reason: null }} />{' '}
-                  <span className="dim">{formatAgo(trigger.last_delivery.received_at, now)}</span>
-                </Link>
+                <Last trigger={trigger.id} delivery={trigger.last_delivery} now={now} />
               ) : (
                 <span className="dim">never</span>
               )}
@@ -78,6 +70,44 @@ export function TriggerTable({ items }: { items: Trigger[] }) {
         ))}
       </tbody>
     </table>
+  )
+}
+
+/** How much waits there for a person; leads to it. */
+function Held({ trigger }: { trigger: Trigger }) {
+  if (!trigger.held) return null
+  return (
+    <Link
+      to="/triggers/$id"
+      params={{ id: trigger.id }}
+      search={{ status: 'held' }}
+      onClick={(event) => event.stopPropagation()}
+      className="chip"
+      title="Deliveries that are held back"
+    >
+      {trigger.held} held
+    </Link>
+  )
+}
+
+/** What came last, and why it began no run when it did not. */
+function Last({ trigger, delivery, now }: { trigger: string; delivery: LastDelivery; now: number }) {
+  const reason = delivery.status === 'started' ? '' : reasonOf(delivery)
+  return (
+    <Link
+      to="/triggers/$id"
+      params={{ id: trigger }}
+      search={{ delivery: delivery.id }}
+      onClick={(event) => event.stopPropagation()}
+      title={reason || formatFull(delivery.received_at)}
+    >
+      <DeliveryBadge delivery={delivery} /> <span className="dim">{formatAgo(delivery.received_at, now)}</span>
+      {reason && (
+        <span className="dim last-reason">
+          <Prose text={reason} />
+        </span>
+      )}
+    </Link>
   )
 }
 
