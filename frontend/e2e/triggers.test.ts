@@ -88,7 +88,12 @@ test('a webhook is drawn, published, called, seen with what came, and replayed',
     await drawer(page).locator(badge('started')).waitFor()
     await drawer(page).getByRole('link', { name: /^run_/ }).click()
     await page.locator('[data-testid="run-status"] [data-state="completed"]').waitFor()
-    await page.getByRole('link', { name: 'webhook', exact: true }).click()
+    const back = page.getByRole('link', { name: 'webhook', exact: true })
+    await back.click()
+    await drawer(page).getByText('Replay of').waitFor()
+    // The list of runs leads there as well.
+    await page.goto(`/runs?workflow_id=${id}`)
+    await back.first().click()
     await drawer(page).getByText('Replay of').waitFor()
     await drawer(page).getByRole('button', { name: 'Close' }).click()
     await page.getByLabel('Status', { exact: true }).first().click()

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts a server on a free port with an empty data folder and lets the browser tests drive it.
+# Starts a server on a free port with an empty data folder and lets the browser tests drive it, or a scene: `scene screenshots`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -35,6 +35,6 @@ start() {
 start
 export FLOWFORGE_URL
 status=0
-tests/setup/play.sh e2e || status=$?
+tests/setup/play.sh "${@:-e2e}" || status=$?
 ((status == 0)) || tail -n 40 "$data/server.log"
 exit "$status"

@@ -64,7 +64,7 @@ pub(crate) struct RerunStep {
 ///
 /// With an `Idempotency-Key`, the same request can be repeated: it starts one run, and later answers show that one.
 #[utoipa::path(post, path = "/runs/{id}/rerun", operation_id = "rerun_run", tag = "runs",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "at most 255 characters")),
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "at most 255 characters; it counts for 30 days")),
     request_body = RerunRun,
     responses(
         (status = 201, description = "the new run", body = Run),

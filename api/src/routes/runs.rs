@@ -175,7 +175,7 @@ pub(crate) struct RunQuery {
 ///
 /// With an `Idempotency-Key`, the same request can be repeated: it starts one run, and later answers show that one.
 #[utoipa::path(post, path = "/workflows/{id}/runs", operation_id = "start_run", tag = "runs",
-    params(("id" = String, Path), WaitQuery, ("Idempotency-Key" = Option<String>, Header, description = "at most 255 characters")),
+    params(("id" = String, Path), WaitQuery, ("Idempotency-Key" = Option<String>, Header, description = "at most 255 characters; it counts for 30 days")),
     request_body = StartRun,
     responses(
         (status = 201, body = Run),

@@ -1021,7 +1021,7 @@ export interface paths {
             parameters: {
                 query?: never;
                 header?: {
-                    /** @description at most 255 characters */
+                    /** @description at most 255 characters; it counts for 30 days */
                     "Idempotency-Key"?: string | null;
                 };
                 path: {
@@ -2289,7 +2289,7 @@ export interface paths {
                     wait?: number;
                 };
                 header?: {
-                    /** @description at most 255 characters */
+                    /** @description at most 255 characters; it counts for 30 days */
                     "Idempotency-Key"?: string | null;
                 };
                 path: {

@@ -8,10 +8,11 @@ import { startedByWords } from './words'
 export function StartedBy({ run }: { run: Pick<RunSummary, 'trigger' | 'delivery_id' | 'trigger_name'> }) {
   const word = startedByWords[run.trigger]
   if (!run.delivery_id) return word
+  const name = run.trigger_name?.toLowerCase() === word.toLowerCase() ? null : run.trigger_name
   return (
     <Link to="/deliveries/$id" params={{ id: run.delivery_id }} className="crumb is-link" title="Show what came">
       {word}
-      {run.trigger_name && ` ${run.trigger_name}`}
+      {name && ` ${name}`}
     </Link>
   )
 }

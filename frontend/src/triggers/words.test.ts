@@ -39,7 +39,9 @@ test('a schedule that is behind is late at first, and has missed its slot after 
 test('a slot that nobody was there to fire was missed; one that was left out for another reason was skipped', () => {
   const slot = '2026-11-20T10:00:00.000Z'
   expect(deliveryState(delivery('skipped', 'missed: no server was running', slot))).toBe('missed')
-  expect(deliveryState(delivery('skipped', 'the run of an earlier slot is still under way: run_1', slot))).toBe('skipped')
+  expect(deliveryState(delivery('skipped', 'the run of an earlier slot is still under way: run_1', slot))).toBe(
+    'skipped',
+  )
   expect(deliveryState(delivery('skipped', 'missed the bus'))).toBe('skipped')
 })
 
