@@ -80,11 +80,11 @@ impl Schedule {
 
     /// The policy in words.
     pub fn policy(&self) -> String {
-        let hours = f64::from(self.params.missed_within_s) / 3_600.0;
+        let within = span(self.params.missed_within_s);
         let missed = match self.params.missed {
             Missed::Skip => "Slots missed while no server runs are skipped".to_owned(),
-            Missed::One => format!("After an outage the last slot missed within {hours} h fires once for all of them"),
-            Missed::All => format!("After an outage every slot missed within {hours} h fires, the oldest first"),
+            Missed::One => format!("After an outage the last slot missed within {within} fires once for all of them"),
+            Missed::All => format!("After an outage every slot missed within {within} fires, the oldest first"),
         };
         let overlap = match self.params.overlap {
             Overlap::Allow => "a slot fires even while an earlier run is under way",
@@ -97,8 +97,19 @@ impl Schedule {
         } else {
             "distances go on through clock changes"
         };
-        format!("{missed}; {overlap}; {clock}.")
+        let jitter = match self.params.jitter_s {
+            0 => String::new(),
+            seconds => format!("; each slot fires up to {} late, so that not everything begins at once", span(seconds)),
+        };
+        format!("{missed}; {overlap}; {clock}{jitter}.")
     }
+}
+
+/// So many seconds in the largest unit that they are a whole number of.
+fn span(seconds: u32) -> String {
+    let whole = [(86_400, "d"), (3_600, "h"), (60, "min")].into_iter().find(|(unit, _)| seconds > *unit && seconds % unit == 0);
+    let (unit, word) = whole.unwrap_or((1, "s"));
+    format!("{} {word}", seconds / unit)
 }
 
 #[cfg(test)]

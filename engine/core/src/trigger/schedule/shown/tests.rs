@@ -31,3 +31,16 @@ fn expression_and_policy_are_said_in_words() {
         schedule.policy()
     );
 }
+
+#[test]
+fn the_policy_names_spans_as_people_do_and_the_jitter() {
+    let policy = |within: u32, jitter: u32| {
+        let params = serde_json::json!({"cron": "@daily", "missed_within_s": within, "jitter_s": jitter});
+        Schedule::new(serde_json::from_value::<Params>(params).unwrap(), 0).unwrap().policy()
+    };
+    for (seconds, words) in [(60, "60 s"), (90, "90 s"), (1_800, "30 min"), (86_400, "24 h"), (604_800, "7 d"), (5_400, "90 min")]
+    {
+        assert!(policy(seconds, 0).contains(&format!("missed within {words} fires")), "{}", policy(seconds, 0));
+    }
+    assert!(policy(3_600, 120).contains("up to 2 min late") && !policy(3_600, 0).contains("late"), "{}", policy(3_600, 120));
+}
