@@ -96,7 +96,7 @@ const runs = createRoute({
   component: lazyRouteComponent(() => import('./pages/Runs'), 'Runs'),
 })
 
-export const runTabs = ['items', 'output', 'response', 'input', 'error', 'log'] as const
+export const runTabs = ['items', 'files', 'output', 'response', 'input', 'error', 'log'] as const
 export type RunTab = (typeof runTabs)[number]
 export type RunSearch = { step?: string; attempt?: number; tab?: RunTab }
 

@@ -22,6 +22,23 @@ export const whyQuery = (id: string, moment: string) =>
     gcTime: 0,
   })
 
+/** Where the steps of a run have left its work tree. */
+export const checkpointsQuery = (id: string, moment: string) =>
+  queryOptions({
+    queryKey: ['run', id, 'checkpoints', moment],
+    queryFn: () => read<T.Page<T.Checkpoint>>(server.GET('/api/v1/runs/{id}/checkpoints', of(id))),
+    placeholderData: keepPreviousData,
+    staleTime: 10_000,
+  })
+
+/** What a step has changed in the work tree. A step that is made again may change something else. */
+export const diffQuery = (id: string, number: number) =>
+  queryOptions({
+    queryKey: ['run', id, 'diff', number],
+    queryFn: () => readBody(endpoints.diff(id, number)),
+    staleTime: 10_000,
+  })
+
 /** The runs that a step started, in the order of its items. */
 export const childrenQuery = (id: string, nodeId: string, live: boolean) =>
   infiniteQueryOptions({

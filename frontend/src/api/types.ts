@@ -105,6 +105,8 @@ export type Why = Refine<Stored['Why'], { status: RunStatus }>
 export type Rerun = { from_node?: string; version?: number; input?: Json }
 export type Decision = 'keep' | 'run_again' | 'cannot_keep'
 export type PlannedStep = Refine<Stored['RerunStep'], { decision: Decision }>
+export type Checkpoint = Stored['Checkpoint']
+export type ChangedFile = Stored['ChangedFile']
 export type RerunPlan = Refine<Stored['RerunPlan'], { steps: PlannedStep[] }>
 
 export type Verdict = 'approved' | 'rejected'

@@ -7,7 +7,7 @@ import { JsonView } from '../ui/JsonView'
 import type { LogLine } from './fold'
 import { LogView } from './LogView'
 
-export type Tab = 'items' | 'output' | 'response' | 'input' | 'error' | 'log'
+export type Tab = 'items' | 'files' | 'output' | 'response' | 'input' | 'error' | 'log'
 
 type Props = {
   title: ReactNode
@@ -22,6 +22,8 @@ type Props = {
   noOutput: ReactNode
   /** The runs that this step started, with a title that counts them. */
   items?: { title: ReactNode; panel: ReactNode }
+  /** What the step has changed in the work tree. */
+  files?: ReactNode
   /** What the run answers its caller. */
   response?: Json
   /** What can be done here. */
@@ -46,6 +48,7 @@ export function DataPanel(props: Props) {
     origin,
     noOutput,
     items,
+    files,
     response,
     tools,
     lines,
@@ -85,7 +88,7 @@ export function DataPanel(props: Props) {
         {tools}
       </header>
       <Tabs
-        value={tab === 'items' && !items ? 'output' : tab}
+        value={(tab === 'items' && !items) || (tab === 'files' && !files) ? 'output' : tab}
         onChange={(value) => onTab(value as Tab)}
         className="panel-tabs"
         keepMounted={false}
@@ -93,6 +96,7 @@ export function DataPanel(props: Props) {
         <Tabs.List>
           {items && <Tabs.Tab value="items">{items.title}</Tabs.Tab>}
           <Tabs.Tab value="output">Output</Tabs.Tab>
+          {files && <Tabs.Tab value="files">Files</Tabs.Tab>}
           {given(response) && <Tabs.Tab value="response">Response</Tabs.Tab>}
           <Tabs.Tab value="input">Input</Tabs.Tab>
           <Tabs.Tab value="error" className={error ? 'tab-error' : undefined}>
@@ -106,6 +110,7 @@ export function DataPanel(props: Props) {
         <Tabs.Panel value="output">
           {given(output) ? <JsonView value={output} label="Output" /> : <None>{noOutput}</None>}
         </Tabs.Panel>
+        {files && <Tabs.Panel value="files">{files}</Tabs.Panel>}
         <Tabs.Panel value="response">
           {given(response) ? <JsonView value={response} label="Response" /> : <None>No response.</None>}
         </Tabs.Panel>

@@ -21,6 +21,7 @@ export const pages = {
 export const endpoints = {
   refresh: `${api}/auth/refresh`,
   events: (id: string) => `${api}/runs/${seg(id)}/events`,
+  diff: (id: string, number: number) => `${api}/runs/${seg(id)}/checkpoints/${number}/diff`,
   blob: (id: string, key: string) => `${api}/runs/${seg(id)}/blobs/${seg(key)}`,
 } as const
 

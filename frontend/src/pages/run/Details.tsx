@@ -1,8 +1,10 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { ActionIcon, Anchor, Button } from '@mantine/core'
 import { IconX } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
 import { useMemo } from 'react'
 
+import { checkpointsQuery } from '../../api/runQueries'
 import type { GraphNode, NodeType, StepStatus } from '../../api/types'
 import { bodyParam, startsRuns } from '../../canvas/body'
 import { DataPanel, type Tab } from '../../runs/DataPanel'
@@ -10,6 +12,7 @@ import type { StepView } from '../../runs/fold'
 import { totalOf } from '../../runs/items'
 
 import { Answer } from './Answer'
+import { Files } from './Files'
 import { Items, type ItemsProps } from './Items'
 import type { Watched } from './useRun'
 
@@ -53,6 +56,9 @@ export function Details({ watched, step, node, type, now, nameOf, onChoose, onRe
     )
   }, [view.logs, step, nodeId, attempt?.attempt])
 
+  const left = useQuery({ ...checkpointsQuery(run.id, attempt?.status ?? ''), enabled: type?.group === 'git' || type?.group === 'agent' || type?.group === 'effects' })
+  const checkpoint = left.data?.items.find((one) => one.node_id === nodeId)
+
   if (nodeId !== undefined) {
     const status = attempt?.status ?? 'pending'
     const error = row?.error ?? attempt?.error ?? null
@@ -89,6 +95,7 @@ export function Details({ watched, step, node, type, now, nameOf, onChoose, onRe
         error={error}
         noOutput={awaiting ? <Answer runId={run.id} nodeId={nodeId} awaiting={awaiting} now={now} /> : noOutput[status]}
         items={items}
+        files={checkpoint && <Files runId={run.id} checkpoint={checkpoint} />}
         tools={
           onRerun &&
           attempt &&
