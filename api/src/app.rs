@@ -5,7 +5,9 @@ use std::{env, ops::Deref, sync::Arc, time::Duration};
 use axum::{body::Bytes, extract::FromRef};
 use flowforge_engine::{Engine, EngineConfig, Location, QueueConfig, Store};
 use flowforge_migrations::{Migrator, MigratorTrait};
-use flowforge_nodes::{EgressPolicy, JavaScriptConfig, OwnDatabase, SandboxConfig, SandboxPolicy, Services, ServicesConfig};
+use flowforge_nodes::{
+    EgressPolicy, JavaScriptConfig, OwnDatabase, OwnServer, SandboxConfig, SandboxPolicy, Services, ServicesConfig,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -117,7 +119,7 @@ pub(crate) async fn open_engine(
     works: bool,
     queue: QueueConfig,
 ) -> Result<Engine, Failure> {
-    let services = services(data, work)?;
+    let services = services(data, work, &queue)?;
     let config = EngineConfig {
         lease: work.lease(),
         sweep: work.sweep(),
@@ -143,7 +145,7 @@ pub(crate) async fn open_engine(
 ///
 /// # Errors
 /// When a setting cannot be read.
-pub(crate) fn services(data: &Data, work: &Work) -> Result<Services, Failure> {
+pub(crate) fn services(data: &Data, work: &Work, queue: &QueueConfig) -> Result<Services, Failure> {
     let program = env::current_exe().map_err(Failure::during("the program does not know where it is"))?;
     let policy = if work.allow_plain_processes { SandboxPolicy::Plain } else { SandboxPolicy::Bubblewrap };
     let egress: EgressPolicy = work.egress_allow.parse().map_err(Failure::during("FLOWFORGE_EGRESS_ALLOW"))?;
@@ -153,6 +155,10 @@ pub(crate) fn services(data: &Data, work: &Work) -> Result<Services, Failure> {
         sandbox: SandboxConfig::new(policy),
         work_dir: data.data_dir.join("work"),
         own_database: given(&data.database_url).and_then(OwnDatabase::from_url),
+        own_redis: match queue {
+            QueueConfig::Redis(url) => OwnServer::redis(url),
+            QueueConfig::Memory | QueueConfig::None => None,
+        },
     }))
 }
 

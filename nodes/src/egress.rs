@@ -7,6 +7,7 @@ mod address;
 mod client;
 mod dial;
 mod names;
+mod own;
 mod patience;
 mod policy;
 mod ports;
@@ -17,11 +18,17 @@ use std::{net::SocketAddr, sync::Arc};
 use flowforge_core::node::NodeError;
 use reqwest::Url;
 
-pub(crate) use self::client::{Answer, Call, DEPTH, body, shown};
-pub use self::policy::{EgressPolicy, InvalidEgressPolicy};
 use self::{
     client::Clients,
     names::{Names, System},
+};
+pub(crate) use self::{
+    client::{Answer, Call, DEPTH, body, shown},
+    own::{OwnService, is_same},
+};
+pub use self::{
+    own::OwnServer,
+    policy::{EgressPolicy, InvalidEgressPolicy},
 };
 
 /// The way out.
@@ -58,23 +65,27 @@ impl Egress {
         let host = host_of(url)?;
         let port = port_of(url);
         let door = self.policy.door(port);
-        let check = |address| self.policy.check(host, address, door);
+        let own = self.policy.own(port, None).await;
+        let check = |address| own.check(host, address).and_then(|()| self.policy.check(host, address, door));
         let found = names::resolve(&*self.names, host, check).await.map_err(|fault| names::told(host, fault))?;
         let trusted = found.iter().all(|address| self.policy.allows(*address, door));
         Ok(Destination { addresses: found.into_iter().map(|address| SocketAddr::new(address, port)).collect(), trusted })
     }
 
     /// Refuses what no connection should be tried for: other schemes, and hosts that are forbidden addresses.
-    fn check(&self, url: &Url) -> Result<(), NodeError> {
+    async fn check(&self, url: &Url) -> Result<(), NodeError> {
         if !matches!(url.scheme(), "http" | "https") {
             let message = format!("only http and https can be called, not `{}`", url.scheme());
             return Err(NodeError::fatal("EGRESS_DENIED", message));
         }
         let host = host_of(url)?;
-        match host.parse() {
-            Ok(address) => Ok(self.policy.check(host, address, self.policy.door(port_of(url)))?),
-            Err(_) => Ok(()),
+        // The addresses of a name are checked when it is resolved.
+        if let Ok(address) = host.parse() {
+            let port = port_of(url);
+            self.policy.own(port, None).await.check(host, address)?;
+            self.policy.check(host, address, self.policy.door(port))?;
         }
+        Ok(())
     }
 }
 

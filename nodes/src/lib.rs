@@ -42,7 +42,7 @@ mod testing;
 use flowforge_core::Catalog;
 
 pub use crate::{
-    egress::{EgressPolicy, InvalidEgressPolicy},
+    egress::{EgressPolicy, InvalidEgressPolicy, OwnServer},
     javascript::{JavaScriptConfig, worker::js_worker_main},
     postgres_query::OwnDatabase,
     sandbox::{SandboxConfig, SandboxLimits, SandboxPolicy},

@@ -8,7 +8,7 @@ use flowforge_core::{
 };
 
 use crate::{
-    egress::{Egress, EgressPolicy},
+    egress::{Egress, EgressPolicy, OwnServer},
     git::WorkTrees,
     javascript::{JavaScript, JavaScriptConfig},
     postgres_query::OwnDatabase,
@@ -28,6 +28,8 @@ pub struct ServicesConfig {
     pub work_dir: PathBuf,
     /// The PostgreSQL database in which FlowForge itself keeps its rows: no step may reach it.
     pub own_database: Option<OwnDatabase>,
+    /// The Redis over which FlowForge's own processes tell each other what there is to do: no step may reach it.
+    pub own_redis: Option<OwnServer>,
 }
 
 /// What nodes stand on. Cheap to clone.
@@ -43,9 +45,11 @@ pub struct Services {
 impl Services {
     /// Prepares everything; folders, processes and connections are made when they are first needed.
     pub fn new(config: ServicesConfig) -> Self {
+        let own = config.own_redis.into_iter().chain(config.own_database.as_ref().map(OwnDatabase::server));
+        let egress = config.egress.without(own);
         Self {
             javascript: Arc::new(JavaScript::new(config.javascript)),
-            egress: Arc::new(Egress::new(config.egress)),
+            egress: Arc::new(Egress::new(egress)),
             sandbox: Arc::new(Sandbox::new(config.sandbox)),
             trees: Arc::new(WorkTrees::new(config.work_dir)),
             own_database: config.own_database.map(Arc::new),

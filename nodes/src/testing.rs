@@ -189,6 +189,7 @@ pub(crate) fn allowing_in(networks: &str, work_dir: PathBuf) -> Services {
         sandbox: SandboxConfig::new(SandboxPolicy::Bubblewrap),
         work_dir,
         own_database: None,
+        own_redis: None,
     })
 }
 

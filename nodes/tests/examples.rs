@@ -11,7 +11,14 @@ use serde_json::Value;
 fn nodes() -> Catalog {
     let javascript = JavaScriptConfig::new(env!("CARGO_BIN_EXE_flowforge-js-worker"), &[]);
     let (egress, sandbox) = (EgressPolicy::default(), SandboxConfig::new(SandboxPolicy::Bubblewrap));
-    catalog(&Services::new(ServicesConfig { javascript, egress, sandbox, work_dir: "unused".into(), own_database: None }))
+    catalog(&Services::new(ServicesConfig {
+        javascript,
+        egress,
+        sandbox,
+        work_dir: "unused".into(),
+        own_database: None,
+        own_redis: None,
+    }))
 }
 
 fn examples() -> Vec<(String, Value)> {

@@ -6,7 +6,7 @@ mod secrets;
 use std::{path::Path, process::ExitCode};
 
 use clap::Args;
-use flowforge_engine::{BlobConfig, Blobs, Location, Store};
+use flowforge_engine::{BlobConfig, Blobs, Location, QueueConfig, Store};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::process::Command;
 
@@ -95,7 +95,7 @@ async fn git() -> Finding {
 }
 
 async fn sandbox(ask: &Doctor) -> Result<Finding, Failure> {
-    let works = app::services(&ask.data, &ask.work)?.check_sandbox().await;
+    let works = app::services(&ask.data, &ask.work, &QueueConfig::None)?.check_sandbox().await;
     Ok(match works {
         Ok(()) if ask.work.allow_plain_processes => {
             Finding::new("sandbox", Level::Good, "commands run under bubblewrap where it works, else without a sandbox")

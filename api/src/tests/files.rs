@@ -1,6 +1,7 @@
 //! Clearing away the files of runs that ended long ago.
 
 use flowforge_core::Timestamp;
+use flowforge_engine::QueueConfig;
 use serde_json::json;
 
 use super::Forge;
@@ -16,7 +17,7 @@ async fn only_the_files_of_runs_that_ended_long_ago_are_removed() {
         for folder in [&run, &unknown, "stranger"] {
             std::fs::create_dir_all(work.join(folder).join("tree")).unwrap();
         }
-        let services = app::services(&forge.place.data, &forge.app.settings.work).unwrap();
+        let services = app::services(&forge.place.data, &forge.app.settings.work, &QueueConfig::Memory).unwrap();
         let now = forge.app.engine.clock().now();
         assert_eq!(clear_once(&forge.app.engine, &services, Timestamp(now.0 - 60_000)).await.unwrap(), []);
         let cleared = clear_once(&forge.app.engine, &services, now.plus_ms(1_000)).await.unwrap();

@@ -102,7 +102,13 @@ impl Resolve for Filter {
         let (policy, names, door) = (self.policy.clone(), self.names.clone(), self.door);
         Box::pin(async move {
             let host = name.as_str();
-            let found = names::resolve(&*names, host, |address| policy.check(host, address, door)).await?;
+            let own = match door.port() {
+                Some(port) => Some(policy.own(port, None).await),
+                None => None,
+            };
+            let own = |address| own.iter().try_for_each(|own| own.check(host, address));
+            let check = |address| own(address).and_then(|()| policy.check(host, address, door));
+            let found = names::resolve(&*names, host, check).await?;
             Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
@@ -113,7 +119,7 @@ impl Egress {
     pub(crate) async fn call(&self, mut call: Call) -> Result<Answer, NodeError> {
         let most = call.redirects;
         for _ in 0..=most {
-            self.check(&call.url)?;
+            self.check(&call.url).await?;
             call.secret_hosts.check(call.url.host_str().unwrap_or_default())?;
             let answer = self.send(&call).await?;
             if most == 0 {

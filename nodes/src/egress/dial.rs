@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use flowforge_core::node::NodeError;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{Egress, names, policy::Door};
+use super::{Egress, names, own::OwnService, policy::Door};
 
 impl Egress {
     /// The addresses of a host and port that the policy lets a protocol of its own dial; never empty. What is dialled must be
@@ -14,12 +14,18 @@ impl Egress {
     /// # Errors
     /// `EGRESS_DENIED` when none may be reached, `NETWORK_ERROR` (to be tried again) when the name has no address.
     pub(crate) async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NodeError> {
+        self.addresses_besides(host, port, None).await
+    }
+
+    async fn addresses_besides(&self, host: &str, port: u16, besides: Option<OwnService>) -> Result<Vec<SocketAddr>, NodeError> {
         let host = host.trim_matches(['[', ']']);
         if host.is_empty() || port == 0 || host.chars().any(|c| c.is_control() || c.is_whitespace()) {
             let message = format!("`{}:{port}` names no server to connect to", host.escape_debug());
             return Err(NodeError::fatal("INVALID_PARAMETER", message));
         }
-        let check = |address| self.policy.check_dialled(host, SocketAddr::new(address, port));
+        let own = self.policy.own(port, besides).await;
+        let allowed = |address| self.policy.check_dialled(host, SocketAddr::new(address, port));
+        let check = |address| own.check(host, address).and_then(|()| allowed(address));
         let found = names::resolve(&*self.names, host, check).await.map_err(|fault| names::told(host, fault))?;
         Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
@@ -29,11 +35,30 @@ impl Egress {
     /// # Errors
     /// As `addresses`; `NETWORK_ERROR` (to be tried again) when no address answers in time.
     pub(crate) async fn connect(&self, host: &str, port: u16, limit: Duration) -> Result<TcpStream, NodeError> {
+        self.connect_besides(host, port, limit, None).await
+    }
+
+    /// The same for PostgreSQL's own protocol: the server that keeps FlowForge's rows may have other databases, so whoever
+    /// signs in there has to refuse FlowForge's.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub(crate) async fn connect_postgres(&self, host: &str, port: u16, limit: Duration) -> Result<TcpStream, NodeError> {
+        self.connect_besides(host, port, limit, Some(OwnService::Database)).await
+    }
+
+    async fn connect_besides(
+        &self,
+        host: &str,
+        port: u16,
+        limit: Duration,
+        besides: Option<OwnService>,
+    ) -> Result<TcpStream, NodeError> {
         let late = |_| {
             let message = format!("no connection to `{host}:{port}` came about within {} s", limit.as_secs_f64());
             NodeError::retry("NETWORK_ERROR", message)
         };
-        timeout(limit, self.dial(host, port, limit)).await.map_err(late)?
+        timeout(limit, self.dial(host, port, limit, besides)).await.map_err(late)?
     }
 
     /// Whether the operator's list names this address: a network that is trusted more than the internet.
@@ -41,8 +66,8 @@ impl Egress {
         self.policy.allows(address.ip(), Door::Named(address.port()))
     }
 
-    async fn dial(&self, host: &str, port: u16, limit: Duration) -> Result<TcpStream, NodeError> {
-        let addresses = self.addresses(host, port).await?;
+    async fn dial(&self, host: &str, port: u16, limit: Duration, besides: Option<OwnService>) -> Result<TcpStream, NodeError> {
+        let addresses = self.addresses_besides(host, port, besides).await?;
         // One address that swallows everything must not use up the time of the others.
         let share = limit / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         let mut last = String::new();

@@ -3,9 +3,14 @@
 use std::{fmt, net::IpAddr, net::SocketAddr, str::FromStr};
 
 use flowforge_core::node::NodeError;
+use futures::future::join_all;
 use ipnet::IpNet;
 
-use super::{address, ports};
+use super::{
+    address,
+    own::{Found, OwnServer, OwnService},
+    ports,
+};
 
 /// The setting that names the networks which nodes may reach although they are not public.
 pub(super) const SETTING: &str = "FLOWFORGE_EGRESS_ALLOW";
@@ -14,6 +19,8 @@ pub(super) const SETTING: &str = "FLOWFORGE_EGRESS_ALLOW";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EgressPolicy {
     allowed: Vec<Entry>,
+    /// Never reached.
+    own: Vec<OwnServer>,
 }
 
 /// A network of the operator's list, at every port or at one.
@@ -34,7 +41,7 @@ impl FromStr for EgressPolicy {
     fn from_str(text: &str) -> Result<Self, InvalidEgressPolicy> {
         let entries = text.split([',', ' ']).filter(|entry| !entry.is_empty());
         let read = |text: &str| entry(text).ok_or_else(|| InvalidEgressPolicy(text.to_owned()));
-        entries.map(read).collect::<Result<_, _>>().map(|allowed| Self { allowed })
+        entries.map(read).collect::<Result<_, _>>().map(|allowed| Self { allowed, own: Vec::new() })
     }
 }
 
@@ -64,11 +71,43 @@ pub(super) enum Door {
     Usual,
     /// Something else than HTTP answers there, which takes the lines of a request for commands.
     Guarded,
-    /// The operator's list names it; or it is both.
+    /// The operator's list names it, or a server of FlowForge's own listens there; it may be guarded as well.
     Named(u16),
 }
 
+impl Door {
+    /// The port, where that alone is meant.
+    pub(super) fn port(self) -> Option<u16> {
+        match self {
+            Self::Named(port) => Some(port),
+            Self::Usual | Self::Guarded => None,
+        }
+    }
+}
+
+/// FlowForge's own servers, where they are just now.
+pub(super) struct Own<'a>(Vec<Found<'a>>);
+
+impl Own<'_> {
+    /// Refuses them.
+    pub(super) fn check(&self, host: &str, address: IpAddr) -> Result<(), Denied> {
+        self.0.iter().try_for_each(|server| server.check(host, address))
+    }
+}
+
 impl EgressPolicy {
+    /// The same, but for servers that FlowForge itself uses: those are not reached, whatever is allowed.
+    pub fn without(mut self, servers: impl IntoIterator<Item = OwnServer>) -> Self {
+        self.own.extend(servers);
+        self
+    }
+
+    /// Where FlowForge's own servers are that listen at this port, but for those of one kind.
+    pub(super) async fn own(&self, port: u16, besides: Option<OwnService>) -> Own<'_> {
+        let at = |server: &&OwnServer| server.port == port && Some(server.service) != besides;
+        Own(join_all(self.own.iter().filter(at).map(OwnServer::found)).await)
+    }
+
     /// What a port means when HTTP is spoken there.
     pub(super) fn door(&self, port: u16) -> Door {
         match port {
@@ -78,9 +117,9 @@ impl EgressPolicy {
         }
     }
 
-    /// The ports that the operator's list names.
+    /// The ports that the operator's list names, and those where FlowForge's own servers listen.
     pub(super) fn named(&self) -> impl Iterator<Item = u16> {
-        self.allowed.iter().filter_map(|entry| entry.port)
+        self.allowed.iter().filter_map(|entry| entry.port).chain(self.own.iter().map(|server| server.port))
     }
 
     /// Whether the operator's list names this address, at every port or at this one.
@@ -131,6 +170,14 @@ enum Why {
     Range(&'static str),
     /// The port is one of another protocol.
     Port,
+    /// FlowForge itself stands on it.
+    Own(OwnService),
+}
+
+impl Denied {
+    pub(super) fn own(host: &str, address: IpAddr, service: OwnService) -> Self {
+        Self { host: host.to_owned(), address, why: Why::Own(service) }
+    }
 }
 
 impl fmt::Display for Denied {
@@ -144,6 +191,14 @@ impl fmt::Display for Denied {
             Why::Port => {
                 write!(f, "the port asked for at `{host}` ({address}) is one where databases, mail or shells answer, ")?;
                 write!(f, "which HTTP may not be sent to; the operator can allow address and port with {SETTING}")
+            }
+            Why::Own(service) => {
+                write!(
+                    f,
+                    "`{host}` ({address}) leads to the {} that FlowForge itself uses; no step may reach it: ",
+                    service.told()
+                )?;
+                f.write_str("use another server")
             }
         }
     }

@@ -128,3 +128,49 @@ async fn ports_of_other_protocols_are_not_called() {
     listener.accept().await.unwrap();
     calling.abort();
 }
+
+/// H12: a server that FlowForge itself stands on is in a network that is allowed, and is not reached all the same.
+#[tokio::test]
+async fn flowforges_own_servers_are_refused_in_networks_that_are_allowed() {
+    let (own, other) = (listener(([127, 0, 0, 1], 0).into()).await, listener(([127, 0, 0, 1], 0).into()).await);
+    let (port, besides) = (own.local_addr().unwrap().port(), other.local_addr().unwrap().port());
+    for url in [format!("redis://:hush@127.0.0.1:{port}/1"), format!("rediss://localhost:{port}")] {
+        let server = OwnServer::redis(&url).unwrap();
+        for allowed in ["127.0.0.0/8,::1", &format!("127.0.0.1:{port}")] {
+            let policy = allowed.parse::<EgressPolicy>().unwrap().without([server.clone()]);
+            let misled = Egress::with(policy.clone(), Scripted::new(&["127.0.0.1"]));
+            let egress = Egress::new(policy);
+            for host in ["127.0.0.1", "localhost", "127.1", "0.0.0.0", "[::ffff:127.0.0.1]", "2130706433"] {
+                assert_eq!(code(&egress, &format!("http://{host}:{port}/")).await, "EGRESS_DENIED", "{host}");
+                for fault in [
+                    egress.connect(host, port, std::time::Duration::from_secs(5)).await.unwrap_err(),
+                    egress.connect_postgres(host, port, std::time::Duration::from_secs(5)).await.unwrap_err(),
+                    egress.addresses(host, port).await.unwrap_err(),
+                    egress.destination(&Url::parse(&format!("http://{host}:{port}/")).unwrap()).await.unwrap_err(),
+                ] {
+                    assert_eq!((&*fault.code, fault.retryable), ("EGRESS_DENIED", false), "{host}: {fault}");
+                }
+            }
+            let name = format!("http://cache.example.org:{port}/");
+            let fault = misled.call(call(&name)).await.unwrap_err();
+            assert!(fault.code == "EGRESS_DENIED" && fault.message.contains("Redis that FlowForge itself uses"), "{fault}");
+            assert!(!fault.message.contains("hush"));
+        }
+        // The twin: what listens at another port of the same address.
+        let policy = "127.0.0.0/8".parse::<EgressPolicy>().unwrap().without([server]);
+        Egress::new(policy).connect("localhost", besides, std::time::Duration::from_secs(5)).await.unwrap();
+    }
+}
+
+/// The server of FlowForge's rows has other databases, which PostgreSQL's own protocol may reach; nothing else speaks to it.
+#[tokio::test]
+async fn the_server_of_the_own_database_is_for_its_own_protocol() {
+    let own = listener(([127, 0, 0, 1], 0).into()).await;
+    let port = own.local_addr().unwrap().port();
+    let database = crate::OwnDatabase::from_url(&format!("postgres://u:p@localhost:{port}/flowforge")).unwrap();
+    let egress = Egress::new("127.0.0.0/8".parse::<EgressPolicy>().unwrap().without([database.server()]));
+    let limit = std::time::Duration::from_secs(5);
+    assert_eq!(code(&egress, &format!("http://127.0.0.1:{port}/")).await, "EGRESS_DENIED");
+    assert_eq!(egress.connect("127.0.0.1", port, limit).await.unwrap_err().code, "EGRESS_DENIED");
+    egress.connect_postgres("127.0.0.1", port, limit).await.unwrap();
+}

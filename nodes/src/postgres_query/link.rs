@@ -48,7 +48,7 @@ impl Link {
         target: &Target,
         most_bytes: u64,
     ) -> Result<Self, NodeError> {
-        let stream = egress.connect(&target.host, target.port, CONNECT).await?;
+        let stream = egress.connect_postgres(&target.host, target.port, CONNECT).await?;
         let lost = |fault: std::io::Error| NodeError::retry("POSTGRES_CONNECTION", format!("the connection was lost: {fault}"));
         let address = stream.peer_addr().map_err(lost)?;
         stream.set_nodelay(true).map_err(lost)?;
@@ -162,7 +162,7 @@ impl Drop for Running {
         let (egress, address, host, mut tls) = (self.egress.clone(), self.address, self.host.clone(), self.tls.clone());
         runtime.spawn(async move {
             let cancel = async {
-                let stream = egress.connect(&address.ip().to_string(), address.port(), CONNECT).await?;
+                let stream = egress.connect_postgres(&address.ip().to_string(), address.port(), CONNECT).await?;
                 let stream = Metered { stream, meter: Meter::of(64 << 10) };
                 token.cancel_query_raw(stream, connect(&mut tls, &host)).await.map_err(|fault| fault::told(&fault, &[]))
             };

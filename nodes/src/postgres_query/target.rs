@@ -9,7 +9,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Params;
-use crate::params::invalid;
+use crate::{
+    egress::{OwnServer, OwnService, is_same},
+    params::invalid,
+};
 
 /// Where PostgreSQL listens when nobody says otherwise.
 const USUAL_PORT: u16 = 5432;
@@ -159,12 +162,13 @@ impl OwnDatabase {
         }
         let host = self.host.trim_matches(['[', ']']);
         let found = tokio::net::lookup_host((host, self.port)).await;
-        let own: Vec<IpAddr> = found.map(|found| found.map(|own| own.ip().to_canonical()).collect()).unwrap_or_default();
-        let address = address.to_canonical();
-        let is_here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+        let is_own = found.is_ok_and(|mut found| found.any(|own| is_same(own.ip(), address)));
         // When its own name cannot be resolved just now, the name itself must do.
-        own.contains(&address)
-            || own.iter().any(|own| is_here(*own)) && is_here(address)
-            || host.eq_ignore_ascii_case(&target.host)
+        is_own || host.eq_ignore_ascii_case(&target.host)
+    }
+
+    /// The server that it is in.
+    pub(crate) fn server(&self) -> OwnServer {
+        OwnServer::new(OwnService::Database, &self.host, self.port)
     }
 }

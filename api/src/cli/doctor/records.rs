@@ -1,6 +1,6 @@
 //! What the database holds: every invariant, in words.
 
-use flowforge_engine::{Store, audit};
+use flowforge_engine::{QueueConfig, Store, audit};
 
 use super::{Doctor, Finding, Level};
 use crate::{app, failure::Failure};
@@ -14,7 +14,7 @@ pub(super) async fn check(ask: &Doctor, store: &Store) -> Vec<Finding> {
 }
 
 async fn look(ask: &Doctor, store: &Store) -> Result<Vec<Finding>, Failure> {
-    let catalog = flowforge_nodes::catalog(&app::services(&ask.data, &ask.work)?);
+    let catalog = flowforge_nodes::catalog(&app::services(&ask.data, &ask.work, &QueueConfig::None)?);
     let report = audit(store, &catalog, ask.work.lease(), ask.runs).await;
     let report =
         report.map_err(Failure::during("the records cannot be checked; run `flowforge migrate` first if the database is new"))?;

@@ -43,6 +43,7 @@ async fn the_servers_own_database_is_refused() {
             sandbox: crate::SandboxConfig::new(crate::SandboxPolicy::Bubblewrap),
             work_dir: crate::testing::work_dir(),
             own_database: OwnDatabase::from_url(url),
+            own_redis: None,
         };
         Bench::with("postgres.query", &Services::new(config))
     };
