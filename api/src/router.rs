@@ -114,6 +114,7 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::replay))
         .routes(routes!(deliveries::release))
+        .routes(routes!(deliveries::discard))
         .routes(routes!(workspace::show, workspace::update));
     OpenApiRouter::with_openapi(Document::openapi())
         .nest("/api/v1", api)
@@ -143,31 +144,37 @@ pub(crate) fn document_json() -> &'static str {
 /// Answers every request.
 pub(crate) fn router(app: App) -> Router {
     let (table, _) = table().split_for_parts();
-    let csrf = same_site(given(&app.settings.public_url)).with_rejection_response(|_| cross_site());
-    table
-        .merge(docs::routes())
-        .fallback(elsewhere)
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(app.clone())
-        // One stack: a route is boxed, and cloned for each request, once and not once for each layer.
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn(around))
-                .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
-                .layer(CompressionLayer::new())
-                .layer(csrf)
-                .layer(DefaultBodyLimit::max(BODY_LIMIT)),
-        )
-        .merge(open(app))
+    let table =
+        table.merge(docs::routes()).fallback(elsewhere).method_not_allowed_fallback(method_not_allowed).with_state(app.clone());
+    guarded(table, given(&app.settings.public_url)).merge(open(app))
+}
+
+/// What lies around everything that people and programs call.
+fn guarded(table: Router, public_url: Option<&str>) -> Router {
+    let csrf = same_site(public_url).with_rejection_response(|_| cross_site());
+    // One stack: a route is boxed, and cloned for each request, once and not once for each layer.
+    table.layer(
+        ServiceBuilder::new()
+            .layer(from_fn(around))
+            .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+            .layer(CompressionLayer::new())
+            .layer(csrf)
+            .layer(DefaultBodyLimit::max(BODY_LIMIT)),
+    )
 }
 
 /// Answers whatever the world calls.
 fn open(app: App) -> Router {
     let (table, _) = open_table().split_for_parts();
+    exposed(table.method_not_allowed_fallback(method_not_allowed).with_state(app))
+}
+
+/// What lies around everything that the world calls.
+fn exposed(table: Router) -> Router {
     let stack = ServiceBuilder::new()
         .layer(from_fn(around))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()));
-    table.method_not_allowed_fallback(method_not_allowed).with_state(app).layer(from_fn(sandboxed)).layer(stack)
+    table.layer(from_fn(sandboxed)).layer(stack)
 }
 
 /// What a run answers may be a page; it is shown as one that belongs to nobody.
@@ -215,4 +222,35 @@ fn same_site(public_url: Option<&str>) -> CsrfLayer {
 /// Another site's page may not act in the name of whoever is signed in here.
 fn cross_site() -> Response {
     ApiError::forbidden("cross_site_request", "the request comes from the page of another site").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// L12: what a handler panics with may hold anything, and its caller is told where to look for it.
+    #[tokio::test]
+    async fn a_route_that_panics_tells_its_request_id_and_nothing_else() {
+        let panicking = || {
+            let broken = get(|| async { panic!("SELECT password FROM users WHERE email = '{}'", "ada@example.org") });
+            Router::new().route("/broken", broken).route("/fine", get(|| async { "fine" }))
+        };
+        for router in [guarded(panicking(), None), exposed(panicking())] {
+            let ask = |path: &str| Request::get(path).header(request_id::HEADER, "mine-42").body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(ask("/broken")).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(answer.headers()[request_id::HEADER], "mine-42");
+            let told = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            let told: Value = serde_json::from_slice(&told).unwrap();
+            assert_eq!(told["code"], "internal");
+            assert!(told["detail"].as_str().unwrap().contains("mine-42"), "{told}");
+            for secret in ["SELECT", "ada@example.org", ".rs", "panicked at", "handler"] {
+                assert!(!told.to_string().contains(secret), "{told}");
+            }
+            assert_eq!(router.oneshot(ask("/fine")).await.unwrap().status(), StatusCode::OK, "the next one is fine");
+        }
+    }
 }

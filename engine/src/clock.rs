@@ -69,6 +69,11 @@ pub fn new_uuid() -> Uuid {
     Uuid::now_v7()
 }
 
+/// What sorts before every UUID that is made at this time or later, by a clock that is right.
+pub(crate) fn earliest_uuid(at: Timestamp) -> Uuid {
+    Uuid::from_u128(u128::from(at.0.max(0).cast_unsigned()) << 80)
+}
+
 /// A text that nobody can guess: 244 random bits in hexadecimal digits. They come from a generator in this process that is made
 /// for secrets and takes its seeds from the kernel.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
@@ -79,6 +84,12 @@ pub(crate) fn new_token() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_made_later_sorts_behind() {
+        let before = Timestamp(process_ms());
+        assert!(earliest_uuid(before) < new_uuid() && new_uuid() < earliest_uuid(Timestamp(process_ms() + 1_000)));
+    }
 
     #[test]
     fn times_have_milliseconds_and_end_in_z() {

@@ -33,6 +33,7 @@ use sea_orm::{
     TransactionTrait,
 };
 
+pub(crate) use self::connect::DISCREET;
 pub use self::{
     connect::Location,
     page::{Page, PageRequest},

@@ -75,7 +75,8 @@ pub(crate) struct Params {
     /// The database.
     #[serde(default, deserialize_with = "or_default")]
     database: Text,
-    /// The role that signs in. It should be allowed no more than its steps need.
+    /// The role that signs in. It should be allowed no more than its steps need. What the server itself says of a value that does not
+    /// fit, it also writes into its own log, unless whoever runs it forbids that: `ALTER ROLE … SET log_min_messages = fatal`.
     #[serde(default, deserialize_with = "or_default")]
     user: Text,
     /// Its password, best as `{{ secrets.NAME }}`.

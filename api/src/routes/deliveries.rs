@@ -156,6 +156,17 @@ pub(crate) async fn release(State(app): State<App>, Editor(who): Editor, Ids(id)
     Ok(Json(whole(app.engine.release(who.workspace, id).await?)))
 }
 
+/// Drops a delivery that is held back: no run is started.
+#[utoipa::path(post, path = "/deliveries/{id}/drop", operation_id = "drop_delivery", tag = "deliveries", params(("id" = String, Path)),
+    responses(
+        (status = 200, body = Delivery),
+        (status = 404, body = ProblemBody<'_>),
+        (status = 409, description = "it is not held back", body = ProblemBody<'_>),
+    ))]
+pub(crate) async fn discard(State(app): State<App>, Editor(who): Editor, Ids(id): Ids<DeliveryId>) -> Result<Json<Delivery>> {
+    Ok(Json(whole(app.engine.drop_delivery(who.workspace, id).await?)))
+}
+
 fn status(word: &str) -> Result<DeliveryStatus> {
     DeliveryStatus::of(word).ok_or_else(|| {
         let known = DeliveryStatus::ALL.map(DeliveryStatus::as_str).join(", ");

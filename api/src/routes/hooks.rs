@@ -72,7 +72,7 @@ pub(crate) struct TakenEvents {
         (status = 409, description = "the id came before with another body", body = ProblemBody<'_>),
         (status = 413, body = ProblemBody<'_>),
         (status = 415, description = "packed in a way that is not taken", body = ProblemBody<'_>),
-        (status = 429, body = ProblemBody<'_>),
+        (status = 429, description = "more than the trigger takes in a minute, or too much is held back", body = ProblemBody<'_>),
         (status = 503, description = "the trigger's secret is missing, or too much is waiting", body = ProblemBody<'_>),
         (status = 508, description = "the workflow calls itself", body = ProblemBody<'_>),
     ))]
@@ -119,11 +119,12 @@ pub(crate) async fn receive_test(
         (status = 202, body = TakenEvents),
         (status = 200, description = "a ping", body = TakenEvents),
         (status = 401, description = "no trigger's secret has signed it", body = ProblemBody<'_>),
+        (status = 429, description = "too much came from this address that no secret has signed", body = ProblemBody<'_>),
     ))]
 pub(crate) async fn receive_github(State(app): State<App>, address: ClientAddress, request: Request) -> Result<Response> {
-    app.engine.refuse_unless_github_is_heard().await?;
     let (parts, body) = request.into_parts();
     let head = head(&parts, address);
+    app.engine.refuse_unless_github_is_heard(&head).await?;
     let (body, _room) = app.hooks.read(&parts.headers, body, LARGEST_BODY).await?;
     let is_ping = head.headers.get("x-github-event") == Some("ping");
     let receipts = app.engine.receive_from_github(Arrival { body, ..head }).await?;
@@ -258,7 +259,10 @@ impl From<NotTaken> for ApiError {
             NotTaken::Coding(_) => of(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
             NotTaken::Unreadable(_) | NotTaken::NoId(_) => of(StatusCode::BAD_REQUEST, "invalid_delivery"),
             NotTaken::OtherBody { .. } => of(StatusCode::CONFLICT, "delivery_conflict"),
-            NotTaken::TooMany { retry_after_s } => Self::too_many(why.to_string(), retry_after_s),
+            NotTaken::Full { .. } => of(StatusCode::TOO_MANY_REQUESTS, "too_many_held"),
+            NotTaken::TooMany { retry_after_s } | NotTaken::Guessing { retry_after_s } => {
+                Self::too_many(why.to_string(), retry_after_s)
+            }
             NotTaken::Loop => of(StatusCode::LOOP_DETECTED, "loop"),
             NotTaken::Fault(fault) => fault.into(),
         }

@@ -4,14 +4,14 @@ use axum::{Json, extract::State, http::StatusCode};
 use flowforge_core::secret::{HostPattern, SecretValue};
 use flowforge_engine::{NewSecret, SecretChange, SecretRecord, SecretUse};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::List;
 use crate::{
     app::App,
     auth::principal::{Editor, Principal},
     error::{ProblemBody, Result},
-    extract::{Body, Ids},
+    extract::{Body, Ids, Params},
     time::iso,
 };
 
@@ -142,15 +142,30 @@ pub(crate) async fn change(
     Ok(Json(with_uses(&app, &who, record).await?))
 }
 
+/// What is meant by deleting a secret.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeleteQuery {
+    /// Whether steps may use the operator's secret of the same name from then on, if there is one.
+    #[serde(default)]
+    fall_back: bool,
+}
+
 /// Deletes a secret. Steps that name it fail from now on; the answer says which workflows have some.
-#[utoipa::path(delete, path = "/secrets/{name}", operation_id = "delete_secret", tag = "secrets", params(("name" = String, Path)), responses(
+#[utoipa::path(delete, path = "/secrets/{name}", operation_id = "delete_secret", tag = "secrets", params(("name" = String, Path), DeleteQuery), responses(
     (status = 200, body = SecretDeleted),
     (status = 403, description = "not an editor", body = ProblemBody<'_>),
     (status = 404, body = ProblemBody<'_>),
+    (status = 409, description = "the operator has a secret of that name, and `fall_back` was not given", body = ProblemBody<'_>),
 ))]
-pub(crate) async fn delete(State(app): State<App>, Editor(who): Editor, Ids(name): Ids<String>) -> Result<Json<SecretDeleted>> {
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Editor(who): Editor,
+    Ids(name): Ids<String>,
+    Params(query): Params<DeleteQuery>,
+) -> Result<Json<SecretDeleted>> {
     let uses = app.engine.secret_uses(who.workspace).await?.remove(&name).unwrap_or_default();
-    app.engine.delete_secret(who.workspace, &name).await?;
+    app.engine.delete_secret(who.workspace, &name, query.fall_back).await?;
     tracing::info!(workspace = %who.workspace, user = %who.user, secret = name, "a secret was deleted");
     let published: Vec<_> = uses.iter().filter(|it| it.published).map(|it| format!("`{}`", it.workflow_name)).collect();
     let warning = format!("published workflows name it, and their steps that do will fail: {}", published.join(", "));

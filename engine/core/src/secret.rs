@@ -171,6 +171,15 @@ impl SecretHosts {
 mod tests {
     use super::*;
 
+    /// L8: by construction, since a test cannot look into memory that was given back.
+    #[test]
+    fn values_are_wiped_when_they_are_dropped() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        let SecretValue(value) = SecretValue::new("hush".to_owned());
+        wiped(&value);
+        assert_eq!(format!("{:?}", SecretValue(value)), "SecretValue(…)");
+    }
+
     fn allowed(pattern: &str, host: &str) -> bool {
         let mut hosts = SecretHosts::default();
         hosts.bind("TOKEN", vec![pattern.parse().unwrap()]);

@@ -22,6 +22,7 @@ use crate::{
     error::{Error, Result},
     failpoint::{Point, reached},
     hints::Hints,
+    store::DISCREET,
 };
 
 /// A cached plan that was made while `runs` was empty scans the whole table for ever after; these keep it on the indexes.
@@ -52,6 +53,7 @@ struct Link {
 async fn connect(url: &str) -> sqlx::Result<PgConnection> {
     let mut connection = PgConnection::connect(url).await?;
     sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
+    sqlx::raw_sql(DISCREET).execute(&mut connection).await?;
     Ok(connection)
 }
 

@@ -48,12 +48,12 @@ impl Engine {
         inbox::refuse(&self.shared, door, head, size, why).await;
     }
 
-    /// Refuses every event of GitHub, unread, while no active trigger listens to it.
+    /// Refuses an event of GitHub, unread, that nobody can have signed: its signature has another form, or no active trigger listens.
     ///
     /// # Errors
     /// The same as for an event that no secret has signed.
-    pub async fn refuse_unless_github_is_heard(&self) -> Result<(), NotTaken> {
-        from_github::refuse_unless_heard(&self.shared).await
+    pub async fn refuse_unless_github_is_heard(&self, head: &Arrival) -> Result<(), NotTaken> {
+        from_github::refuse_unless_heard(&self.shared, head).await
     }
 
     /// Takes an event of GitHub for every trigger whose secret has signed it.
@@ -121,6 +121,15 @@ impl Engine {
     pub async fn replay(&self, workspace: WorkspaceId, id: DeliveryId) -> Result<DeliveryRecord> {
         let new = replay::replay(&self.shared, workspace, id).boxed().await?;
         self.shared.store.delivery(workspace, new).await
+    }
+
+    /// Drops a delivery that is held back: it begins nothing.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Conflict` when it is not held back.
+    pub async fn drop_delivery(&self, workspace: WorkspaceId, id: DeliveryId) -> Result<DeliveryRecord> {
+        replay::drop(&self.shared, workspace, id).await?;
+        self.shared.store.delivery(workspace, id).await
     }
 
     /// Lets a delivery go that is held back, whatever for.

@@ -52,11 +52,12 @@ impl Engine {
         self.shared.executor.vault.change(workspace, name, change, self.shared.clock.now()).await
     }
 
-    /// Deletes a secret.
+    /// Deletes a secret. Where the operator has one of the same name for all workspaces, steps use that one from then on: so that
+    /// nobody does this unawares, it has to be said with `falls_back`.
     ///
     /// # Errors
-    /// `NotFound`.
-    pub async fn delete_secret(&self, workspace: WorkspaceId, name: &str) -> Result<()> {
-        self.shared.executor.vault.delete(workspace, name).await
+    /// `NotFound`, or `Conflict` when the operator has one of that name and that was not said.
+    pub async fn delete_secret(&self, workspace: WorkspaceId, name: &str, falls_back: bool) -> Result<()> {
+        self.shared.executor.vault.delete(workspace, name, falls_back).await
     }
 }

@@ -72,8 +72,16 @@ impl Vault {
         Ok(shown(after))
     }
 
-    pub(crate) async fn delete(&self, workspace: WorkspaceId, name: &str) -> Result<()> {
+    pub(crate) async fn delete(&self, workspace: WorkspaceId, name: &str, falls_back: bool) -> Result<()> {
         check_name(name).map_err(|_| Error::NotFound("secret"))?;
+        let is_there = !self.store.secret_rows_named(workspace, &BTreeSet::from([name.to_owned()])).await?.is_empty();
+        if is_there && !falls_back && self.is_of_operator(name) {
+            let message = format!(
+                "the operator has a secret `{name}` for all workspaces, which steps that name it would use from then on; delete it with \
+                 `fall_back=true` if that is meant, or give it a value that nobody accepts"
+            );
+            return Err(Error::Conflict { code: "secret_of_operator", message });
+        }
         self.store.remove_secret(workspace, name).await
     }
 

@@ -114,6 +114,20 @@ impl Vault {
         Ok(found)
     }
 
+    /// Whether the environment of this process has a secret for every workspace that has none of its own by this name.
+    pub(crate) fn is_of_operator(&self, name: &str) -> bool {
+        self.environment.get(name).is_some()
+    }
+
+    /// The values of those of these secrets that are there and can be decrypted.
+    ///
+    /// # Errors
+    /// `Storage` when the database does not answer.
+    pub(crate) async fn values(&self, workspace: WorkspaceId, names: &BTreeSet<String>) -> Result<BTreeMap<String, SecretValue>> {
+        let found = self.found(workspace, names).await?;
+        Ok(found.secrets.into_iter().map(|(name, secret)| (name, secret.value)).collect())
+    }
+
     /// The value of one secret.
     ///
     /// # Errors

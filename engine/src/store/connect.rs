@@ -12,6 +12,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections of a pool.
 const POOL: u32 = 8;
 
+/// Has PostgreSQL write no values of a statement that fails into its own log. Only where the server knows the setting.
+pub(crate) const DISCREET: &str = "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings \
+    WHERE name = 'log_parameter_max_length_on_error'";
+
 /// Where the database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -29,10 +33,19 @@ pub(super) async fn connect(location: &Location) -> Result<(DatabaseConnection, 
             Ok((write, read))
         }
         Location::Postgres(url) => {
-            let pool = Database::connect(options(url, POOL)).await?;
+            let pool = Database::connect(postgres(url)).await?;
             Ok((pool.clone(), pool))
         }
     }
+}
+
+/// No connection has values written into the server's log, however that is set up.
+fn postgres(url: &str) -> ConnectOptions {
+    let mut options = options(url, POOL);
+    options.map_sqlx_postgres_pool_opts(|pool| {
+        pool.after_connect(|connection, _| Box::pin(async move { sqlx::raw_sql(DISCREET).execute(connection).await.map(drop) }))
+    });
+    options
 }
 
 /// `synchronous = FULL`: what is committed survives a power cut.

@@ -14,7 +14,7 @@ use super::{
     NotTaken, begin,
     door::{Ask, Door, prove},
     judged::{self, input, query, value},
-    off_thread,
+    limits, off_thread,
 };
 use crate::{
     error::{Error, Result},
@@ -23,13 +23,18 @@ use crate::{
     shared::Shared,
     start::Accepted,
     store::{
-        deliveries::{DeliveryRecord, DeliveryStatus},
+        deliveries::{DeliveryRecord, DeliveryStatus, Held},
         triggers::TriggerRecord,
     },
 };
 
 /// Why a delivery is held whose trigger is paused.
 pub(crate) const PAUSED: &str = "the trigger is paused";
+
+/// How much of what strangers ask for may wait for a person's word, by trigger.
+const MOST_HELD: Held = Held { count: 1_000, bytes: 256 << 20 };
+/// How much may wait while a trigger is paused.
+const MOST_PAUSED: Held = Held { count: 10_000, bytes: 1 << 30 };
 
 /// A request, read to its end.
 #[derive(Debug, Clone)]
@@ -96,9 +101,16 @@ pub(super) async fn believed(
     arrival: Arrival,
     once: Option<String>,
 ) -> Result<Receipt, NotTaken> {
-    let rate = shared.limits.request(door.trigger.id, door.ask.rate_per_minute());
+    let per_minute = door.ask.rate_per_minute();
+    if let Err(fault) = limits::share(shared, door.trigger.id, per_minute).await {
+        tracing::warn!(trigger = %door.trigger.id, %fault, "what other processes have let in is not known; this one counts for itself");
+    }
+    let rate = shared.limits.request(door.trigger.id, per_minute);
     rate.map_err(|wait| NotTaken::TooMany { retry_after_s: wait.as_secs() + 1 })?;
     let (new, body, challenge) = judged::read(door, arrival, once, shared.clock.now()).await?;
+    if new.status == DeliveryStatus::Held {
+        room(shared, &new).await?;
+    }
     let receipt = match shared.store.insert_delivery(&new).await? {
         Some(first) => repeated(shared, first, new).await?,
         None => {
@@ -107,6 +119,18 @@ pub(super) async fn believed(
         }
     };
     Ok(Receipt { challenge, ..receipt })
+}
+
+/// Whether one more may be held back. What came before gets its answer whether there is room or not.
+async fn room(shared: &Shared, new: &DeliveryRecord) -> Result<(), NotTaken> {
+    let is_paused = new.reason.as_deref() == Some(PAUSED);
+    let most = if is_paused { MOST_PAUSED } else { MOST_HELD };
+    let held = shared.store.held_deliveries(new, PAUSED).await?;
+    if held.count < most.count && held.bytes + new.body_size <= most.bytes || shared.store.earlier_delivery(new).await?.is_some()
+    {
+        return Ok(());
+    }
+    Err(NotTaken::Full { held: held.count })
 }
 
 /// Goes on with a delivery that has just been written down.

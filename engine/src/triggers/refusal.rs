@@ -51,6 +51,18 @@ pub enum NotTaken {
         /// How long to wait, in seconds.
         retry_after_s: u64,
     },
+    /// Too much came from there that nobody's secret had signed.
+    #[error("too much came from this address that no trigger's secret has signed")]
+    Guessing {
+        /// How long to wait, in seconds.
+        retry_after_s: u64,
+    },
+    /// Too much is held back already.
+    #[error("{held} deliveries are held back already; they have to be let go or dropped before more are kept")]
+    Full {
+        /// How many there are.
+        held: u64,
+    },
     /// Too many triggers and calls led to it: it goes round in a circle.
     #[error("too many runs stand above this request: its workflow calls itself")]
     Loop,

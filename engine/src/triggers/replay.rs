@@ -64,11 +64,24 @@ pub(crate) async fn release(shared: &Arc<Shared>, workspace: WorkspaceId, id: De
     let now = shared.clock.now();
     let from = [DeliveryStatus::Held];
     if !shared.store.decide_delivery(id, &from, DeliveryStatus::Received, None, now).await? {
-        let message = format!("the delivery {id} is not held back: it is {}", held.status.as_str());
-        return Err(Error::Conflict { code: "delivery_not_held", message });
+        return Err(not_held(&held));
     }
     start(shared, &DeliveryRecord { status: DeliveryStatus::Received, ..held }).await;
     Ok(())
+}
+
+/// Drops a delivery that is held back.
+pub(crate) async fn drop(shared: &Shared, workspace: WorkspaceId, id: DeliveryId) -> Result<()> {
+    let held = shared.store.delivery(workspace, id).await?;
+    match shared.store.drop_delivery(id, "somebody dropped it", shared.clock.now()).await? {
+        true => Ok(()),
+        false => Err(not_held(&held)),
+    }
+}
+
+fn not_held(delivery: &DeliveryRecord) -> Error {
+    let message = format!("the delivery {} is not held back: it is {}", delivery.id, delivery.status.as_str());
+    Error::Conflict { code: "delivery_not_held", message }
 }
 
 /// It is on disk: what fails here is made good by whoever looks after it.

@@ -144,7 +144,7 @@ fn a_secret_is_its_workspace_s_and_a_new_value_counts_at_once() {
         process.engine.change_secret(forge.workspace, "TOKEN", change).await.unwrap();
         forge.run(&process, workflow).await;
         assert_eq!(forge.world.told(), [json!("first-value"), json!("second-value")]);
-        process.engine.delete_secret(forge.workspace, "TOKEN").await.unwrap();
+        process.engine.delete_secret(forge.workspace, "TOKEN", false).await.unwrap();
         assert_eq!(shown(&forge.run(&process, workflow).await), "failed SECRET_NOT_FOUND at Some(\"a\")");
         assert_eq!(process.engine.secret(other, "TOKEN").await.unwrap().unwrap().expose(), "of-another-one");
         assert!(process.engine.secret(forge.workspace, "TOKEN").await.unwrap().is_none());
@@ -224,7 +224,7 @@ fn a_row_that_was_tampered_with_is_no_secret_any_more() {
             assert!(told.len() == 1 && told[0].contains("`A`"), "{told:?}");
             assert_eq!(process.engine.secret(forge.workspace, "B").await.unwrap().unwrap().expose(), "the-value-of-B");
             for name in ["A", "B"] {
-                process.engine.delete_secret(forge.workspace, name).await.unwrap();
+                process.engine.delete_secret(forge.workspace, name, false).await.unwrap();
             }
         }
         assert_eq!(forge.world.told(), Vec::<Value>::new(), "no step was given an empty value");
@@ -312,7 +312,7 @@ fn names_are_told_apart_and_hosts_are_widened_only_with_the_value() {
         assert_eq!(process.engine.secret(workspace, "TOKEN").await.unwrap().unwrap().expose(), "another-value");
         assert_eq!(process.engine.secret(workspace, "Token").await.unwrap().unwrap().expose(), VALUE);
         for name in ["NONE", "no\0name", ""] {
-            assert_eq!(code(&process.engine.delete_secret(workspace, name).await.unwrap_err()), "not_found");
+            assert_eq!(code(&process.engine.delete_secret(workspace, name, false).await.unwrap_err()), "not_found");
             assert_eq!(
                 code(&process.engine.change_secret(workspace, name, SecretChange::default()).await.unwrap_err()),
                 "not_found"

@@ -18,4 +18,10 @@ export const createSecret = (body: { name: string; value: string; hosts: string[
 export const changeSecret = (name: string, body: { value?: string; hosts?: string[] }) =>
   read<T.Secret>(server.PUT('/api/v1/secrets/{name}', { ...of(name), body }))
 
-export const deleteSecret = (name: string) => read<T.SecretDeleted>(server.DELETE('/api/v1/secrets/{name}', of(name)))
+/** `fallBack` says that steps may use the operator's secret of the same name from then on. */
+export const deleteSecret = (name: string, fallBack: boolean) =>
+  read<T.SecretDeleted>(
+    server.DELETE('/api/v1/secrets/{name}', {
+      params: { path: { name }, ...(fallBack && { query: { fall_back: true } }) },
+    }),
+  )

@@ -74,6 +74,7 @@ export const deliveryQuery = (id: string) =>
 
 export const replayDelivery = (id: string) => read<T.Delivery>(server.POST('/api/v1/deliveries/{id}/replay', of(id)))
 export const releaseDelivery = (id: string) => read<T.Delivery>(server.POST('/api/v1/deliveries/{id}/release', of(id)))
+export const dropDelivery = (id: string) => read<T.Delivery>(server.POST('/api/v1/deliveries/{id}/drop', of(id)))
 
 /** `moment` is whatever changes when the schedule has fired: a new one asks again. */
 export const firesQuery = (id: string, moment: string) =>

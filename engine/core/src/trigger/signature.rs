@@ -16,6 +16,9 @@ use crate::{params::ParamsProblem, time::Timestamp};
 
 /// How far the time that a signature covers may be from now, in seconds.
 const TOLERANCE_S: i64 = 300;
+/// The header of GitHub's signature, and how many bytes that has.
+const GITHUB: &str = "x-hub-signature-256";
+const GITHUB_BYTES: usize = 32;
 /// The most signatures that one header may offer.
 const MOST_OFFERED: usize = 10;
 
@@ -159,9 +162,7 @@ impl Auth {
         match self.scheme {
             Scheme::None => Ok(Proof { once: None }),
             Scheme::HmacSha256 => self.plain(secret, claim),
-            Scheme::Github => {
-                self.signed(secret, &[claim.body], &[one(claim, "x-hub-signature-256", "sha256=", Encoding::Hex)?], true)
-            }
+            Scheme::Github => self.signed(secret, &[claim.body], &[one(claim, GITHUB, "sha256=", Encoding::Hex)?], true),
             Scheme::Gitlab => password(secret, claim, "x-gitlab-token", ""),
             Scheme::Slack => self.slack(secret, claim),
             Scheme::Stripe => self.stripe(secret, claim),
@@ -171,6 +172,16 @@ impl Auth {
             },
             Scheme::Basic => password(STANDARD.encode(secret).as_bytes(), claim, "authorization", "basic "),
         }
+    }
+
+    /// Refuses what cannot be GitHub's signature of anything, before a body is read for it.
+    ///
+    /// # Errors
+    /// What is missing or malformed.
+    pub fn check_github(headers: &Headers) -> Result<(), Refusal> {
+        let claim = Claim { headers, body: &[], now: Timestamp(0) };
+        let offered = one(claim, GITHUB, "sha256=", Encoding::Hex)?;
+        if offered.len() == GITHUB_BYTES { Ok(()) } else { Err(Refusal::Malformed(GITHUB.to_owned())) }
     }
 
     fn plain(&self, secret: &[u8], claim: Claim) -> Result<Proof, Refusal> {

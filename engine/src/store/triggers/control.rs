@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use flowforge_core::{Timestamp, TriggerId, WorkspaceId, trigger::TriggerKind};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+    ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, Statement,
+    Value,
     sea_query::Expr,
 };
 use uuid::Uuid;
@@ -27,14 +28,29 @@ struct Last {
     delivery_id: Uuid,
 }
 
+/// The active triggers that listen to GitHub, of every workspace.
+fn of_github() -> Select<Entity> {
+    Entity::find().filter(Column::Kind.eq(TriggerKind::Github.as_str())).filter(Column::Status.eq(TriggerStatus::Active.as_str()))
+}
+
 impl Store {
-    /// Active triggers that listen to GitHub, of every workspace, the oldest first.
-    pub(crate) async fn github_triggers(&self, limit: u64) -> Result<Vec<TriggerRecord>> {
-        let query = Entity::find()
-            .filter(Column::Kind.eq(TriggerKind::Github.as_str()))
-            .filter(Column::Status.eq(TriggerStatus::Active.as_str()))
-            .order_by_asc(Column::Id)
-            .limit(limit);
+    /// Whether an active trigger listens to GitHub.
+    pub(crate) async fn is_github_heard(&self) -> Result<bool> {
+        let query = of_github().select_only().column(Column::Id).limit(1);
+        Ok(query.into_tuple::<Uuid>().one(&self.read).await?.is_some())
+    }
+
+    /// The active triggers that listen to GitHub, by their workspaces, the oldest first.
+    pub(crate) async fn github_triggers(&self, limit: u64) -> Result<Vec<(WorkspaceId, TriggerId)>> {
+        let query = of_github().select_only().column(Column::WorkspaceId).column(Column::Id);
+        let query = query.order_by_asc(Column::Id).limit(limit);
+        let found: Vec<(Uuid, Uuid)> = query.into_tuple().all(&self.read).await?;
+        Ok(found.into_iter().map(|(workspace, id)| (WorkspaceId::new(workspace), TriggerId::new(id))).collect())
+    }
+
+    /// These triggers.
+    pub(crate) async fn triggers_of(&self, ids: &[TriggerId]) -> Result<Vec<TriggerRecord>> {
+        let query = Entity::find().filter(Column::Id.is_in(ids.iter().map(|id| id.uuid()))).order_by_asc(Column::Id);
         query.all(&self.read).await?.into_iter().map(record).collect()
     }
 

@@ -2,7 +2,7 @@ import { Button, Group, Modal } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 
-import { errorText } from '../../api/client'
+import { ApiError, errorText } from '../../api/client'
 import { deleteSecret, secretsQuery } from '../../api/secretQueries'
 import type { Secret } from '../../api/types'
 import { Notice } from '../../ui/Notice'
@@ -11,7 +11,7 @@ import { Notice } from '../../ui/Notice'
 export function DeleteSecret({ secret, onClose }: { secret: Secret; onClose: () => void }) {
   const client = useQueryClient()
   const remove = useMutation({
-    mutationFn: () => deleteSecret(secret.name),
+    mutationFn: (fallBack: boolean) => deleteSecret(secret.name, fallBack),
     onSuccess: async ({ warning }) => {
       await client.invalidateQueries({ queryKey: secretsQuery.queryKey })
       const said = warning ? `${warning.charAt(0).toUpperCase()}${warning.slice(1).replaceAll('`', '')}.` : ''
@@ -20,6 +20,7 @@ export function DeleteSecret({ secret, onClose }: { secret: Secret; onClose: () 
     },
   })
   const { used_by: uses } = secret
+  const isOperators = remove.error instanceof ApiError && remove.error.code === 'secret_of_operator'
   return (
     <Modal opened onClose={onClose} title={`Delete ${secret.name}?`}>
       <div className="form">
@@ -34,13 +35,19 @@ export function DeleteSecret({ secret, onClose }: { secret: Secret; onClose: () 
             </ul>
           </Notice>
         )}
-        {remove.error && <Notice>{errorText(remove.error)}</Notice>}
+        {remove.error && (
+          <Notice>
+            {isOperators
+              ? 'The operator of this server has a secret of the same name for all workspaces: steps that name it would use that one from then on.'
+              : errorText(remove.error)}
+          </Notice>
+        )}
         <Group justify="flex-end" gap={8}>
           <Button variant="default" onClick={onClose} data-autofocus>
             Keep it
           </Button>
-          <Button className="is-danger" loading={remove.isPending} onClick={() => remove.mutate()}>
-            Delete
+          <Button className="is-danger" loading={remove.isPending} onClick={() => remove.mutate(isOperators)}>
+            {isOperators ? "Delete, and use the operator's" : 'Delete'}
           </Button>
         </Group>
       </div>

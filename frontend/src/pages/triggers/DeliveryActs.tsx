@@ -1,12 +1,12 @@
 import { Button } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { IconPlayerPlay, IconRepeat } from '@tabler/icons-react'
+import { IconPlayerPlay, IconRepeat, IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery } from '@tanstack/react-query'
 
 import { mayEdit } from '../../api/can'
 import { errorText } from '../../api/client'
 import { profileQuery } from '../../api/queries'
-import { releaseDelivery, replayDelivery } from '../../api/triggerQueries'
+import { dropDelivery, releaseDelivery, replayDelivery } from '../../api/triggerQueries'
 import type { Delivery } from '../../api/types'
 import { isHeldByPause, reasonOf } from '../../triggers/words'
 import { Notice } from '../../ui/Notice'
@@ -16,7 +16,7 @@ import { useRefresh } from './useRefresh'
 
 type Props = { delivery: Delivery; onOpen: (id: string) => void }
 
-/** Having a delivery played again, and letting one go that is held back. */
+/** Having a delivery played again, and letting one go or dropping one that is held back. */
 export function DeliveryActs({ delivery, onOpen }: Props) {
   const profile = useQuery(profileQuery)
   const refresh = useRefresh()
@@ -29,10 +29,11 @@ export function DeliveryActs({ delivery, onOpen }: Props) {
     },
   })
   const release = useMutation({ mutationFn: () => releaseDelivery(delivery.id), onSuccess: refresh })
+  const drop = useMutation({ mutationFn: () => dropDelivery(delivery.id), onSuccess: refresh })
   const editor = mayEdit(profile.data)
   const held = delivery.status === 'held'
   const kept = delivery.slot !== null || delivery.body_preview !== null
-  const error = replay.error ?? release.error
+  const error = replay.error ?? release.error ?? drop.error
   return (
     <>
       {held && (
@@ -53,6 +54,17 @@ export function DeliveryActs({ delivery, onOpen }: Props) {
               onClick={() => release.mutate()}
             >
               Release
+            </Button>
+          )}
+          {held && (
+            <Button
+              variant="default"
+              leftSection={<IconTrash size={15} />}
+              loading={drop.isPending}
+              title="It begins no run"
+              onClick={() => drop.mutate()}
+            >
+              Drop
             </Button>
           )}
           {!held && (
