@@ -5,6 +5,7 @@ mod accounts;
 mod approvals;
 mod blobs;
 mod children;
+mod faults;
 mod files;
 mod openapi;
 mod problems;

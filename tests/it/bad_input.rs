@@ -16,6 +16,8 @@ on_each_database!(
     a_server_that_never_answers_is_given_up,
     a_git_address_cannot_be_a_command,
     a_zero_character_is_written_out,
+    half_a_surrogate_pair_is_no_text,
+    one_kind_of_node_runs_sql,
     what_is_nested_too_deep_is_refused_at_every_door,
 );
 
@@ -193,6 +195,48 @@ async fn a_zero_character_is_written_out(forge: Forge) {
     assert_eq!(run["status"], "completed", "{run:#}");
     assert_eq!(run["input"], json!({"zero": "x\\u0000y"}));
     check_alive(&forge).await;
+}
+
+/// Q10: JavaScript's texts may hold half a pair, which no JSON text and neither database can.
+async fn half_a_surrogate_pair_is_no_text(forge: Forge) {
+    for code in
+        ["return '\\ud800'", "return {['k\\udc00']: 1}", "return ['a', {x: 'y\\ud83dz'}]", "return JSON.parse('\"\\\\ud800\"')"]
+    {
+        let graph = chain(&[
+            start(),
+            ("half", "transform", json!({"code": code})),
+            ("copy", "set", json!({"value": "{{ steps.half.output }}"})),
+        ]);
+        let run = forge.run_once(&graph).await;
+        let told = run.to_string();
+        println!("{code}: {} {} {}", run["status"], run["output"], run["error"]["code"]);
+        match run["status"].as_str() {
+            // U+FFFD stands for what is no character.
+            Some("completed") => assert!(told.contains('\u{fffd}'), "{run:#}"),
+            _ => assert_eq!(run["error"]["code"], "SCRIPT_ERROR", "{run:#}"),
+        }
+    }
+    // The twin: both halves together are a character.
+    let whole = json!({"code": "return {['\\ud83d\\ude00']: '\\ud83d' + '\\ude00'}"});
+    let run = forge.run_once(&chain(&[start(), ("whole", "transform", whole)])).await;
+    assert_eq!(run["output"], json!({"😀": "😀"}), "{run:#}");
+    check_alive(&forge).await;
+}
+
+/// Q11: a new kind that runs SQL has to be written down here, and with it what keeps values out of its statements. That no other
+/// kind can is seen to by `tidy`: the libraries that run SQL have one room.
+async fn one_kind_of_node_runs_sql(forge: Forge) {
+    let kinds = forge.owner.get("/node-types").await.expect(200);
+    let speaks = |kind: &Value| {
+        let schema = kind["params_schema"].to_string().to_lowercase();
+        schema.contains("\"sql\"") || schema.contains("sqlite") || schema.contains("select ")
+    };
+    let all = kinds["items"].as_array().expect("a list");
+    let found: Vec<_> = all.iter().filter(|kind| speaks(kind)).map(|kind| kind["type"].clone()).collect();
+    assert_eq!(found, ["postgres.query"]);
+    for kind in ["sql", "sqlite.query", "merge.sql", "alasql", "duckdb"] {
+        refuse(&forge, chain(&[start(), ("bad", kind, json!({"sql": "SELECT 1"}))]), "unknown_type").await;
+    }
 }
 
 /// What could be read when it comes and never again: by the API it comes as a run's input, as another one, and as a signal.

@@ -1,6 +1,7 @@
 //! Secrets from outside: canaries go through every kind of node and every way in which a step may end, and then they are looked for
 //! in everything that the server keeps and answers. And the master key: what a server does without the right one.
 
+mod closed;
 mod leaks;
 mod master_key;
 mod steps;
@@ -72,15 +73,64 @@ async fn a_secret_is_found_nowhere(database: Database) {
     }
     println!("{} runs: {ends:?}", runs.len());
     assert!(ends.len() == 3, "some completed, some failed, some were cancelled: {ends:?}");
-    for path in ["/runs?limit=200", "/workflows?limit=200", "/secrets", "/approvals", "/node-types"] {
+    for path in LISTS {
         canaries.absent(path, forge.owner.get(path).await.body.to_string().as_bytes());
     }
+    ways_out(&forge, &canaries, &runs).await;
     let masked = forge.query("SELECT count(*) FROM step_runs WHERE CAST(input AS text) LIKE '%***%'");
     assert!(masked[0].parse::<u32>().expect("a number") > 20, "the canaries were used: {masked:?}");
     canaries.absent_in_database(&forge);
     assert!(forge.server.stop().await);
     canaries.absent("the server's log", forge.server.log().as_bytes());
     canaries.absent_in_files(&forge.server.folder().join("data"));
+}
+
+/// Lists that could hold a secret.
+const LISTS: [&str; 8] = [
+    "/runs?limit=200",
+    "/workflows?limit=200",
+    "/secrets",
+    "/approvals",
+    "/node-types",
+    "/triggers?limit=200",
+    "/deliveries?limit=200",
+    "/workspace",
+];
+
+/// L7: what people save, copy or have checked: each version as a document, what it would take over, large values as files, and what
+/// the doctor says.
+async fn ways_out(forge: &Forge, canaries: &Canaries, runs: &[(String, String)]) {
+    let (mut documents, mut files) = (0, 0);
+    for (what, run) in runs {
+        let shown = forge.owner.get(&format!("/runs/{run}")).await.expect(200);
+        let workflow = shown["workflow_id"].as_str().expect("a workflow");
+        for path in [
+            format!("/workflows/{workflow}"),
+            format!("/workflows/{workflow}/versions"),
+            format!("/workflows/{workflow}/versions/1"),
+        ] {
+            let told = forge.owner.get(&path).await.expect(200).to_string();
+            canaries.absent(&format!("{what}: {path}"), told.as_bytes());
+            documents += usize::from(told.contains("secrets."));
+        }
+        let mut steps = json!(forge.steps(run).await).to_string();
+        steps.push_str(&shown.to_string());
+        for key in steps.split("\"$blob\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let reply = forge.owner.get(&format!("/runs/{run}/blobs/{}", key.replace('/', "%2F"))).await;
+            canaries.absent(&format!("{what}: the file {key}"), reply.body.to_string().as_bytes());
+            files += usize::from(reply.status == 200);
+        }
+    }
+    assert!(documents > 20 && files > 0, "{documents} documents name secrets, {files} files were read");
+    let mut doctor = flowforge_tests::command(forge.server.folder());
+    doctor.args(["doctor", "--json"]).env("FLOWFORGE_MASTER_KEY", KEY);
+    if let Some(postgres) = &forge.postgres {
+        doctor.args(["--database-url", postgres.url()]);
+    }
+    let said = doctor.output().await.expect("the doctor starts");
+    let said = [said.stdout, said.stderr].concat();
+    assert!(String::from_utf8_lossy(&said).contains("secrets"), "{}", String::from_utf8_lossy(&said));
+    canaries.absent("what the doctor says", &said);
 }
 
 /// Stops what waits for what nobody gives, and returns when everything has ended.
@@ -156,4 +206,71 @@ async fn a_secret_of_another_workspace_is_none_and_one_goes_to_its_hosts_only() 
     forge.execute("UPDATE secrets SET workspace_id = x'00000000000000000000000000000001' WHERE name = 'HERE'");
     failed(call("HERE", "two"), "SECRET_NOT_FOUND").await;
     assert_eq!(forge.ledger.calls("two"), 1);
+}
+
+/// L3: a secret of the environment that is too short to be masked everywhere is named when the server starts, and never told.
+#[tokio::test]
+async fn short_secrets_of_the_environment_are_warned_of() {
+    let environment =
+        [("FLOWFORGE_SECRET_PIN", "q7#z"), ("FLOWFORGE_SECRET_WORD", "tr\u{e4}um3"), ("FLOWFORGE_SECRET_LONG", "q7#z-and-more")];
+    let forge = Forge::start_with(Database::Sqlite, &environment).await;
+    let log = forge.server.log();
+    let warning = log.lines().find(|line| line.contains("cannot be masked")).unwrap_or_else(|| panic!("no warning: {log}"));
+    assert!(warning.contains("PIN, WORD") && !warning.contains("LONG"), "{warning}");
+    assert!(environment.iter().all(|(_, value)| !log.contains(value)), "{log}");
+    // The twin: with long ones only there is nothing to say.
+    let fine = Forge::start_with(Database::Sqlite, &environment[2..]).await;
+    assert!(!fine.server.log().contains("cannot be masked"));
+}
+
+/// L9: a row that was changed in the database is told of where operators look: in the log when it is used, and by the doctor.
+#[tokio::test]
+async fn a_row_that_was_tampered_with_is_told_of() {
+    let forge = forge(Database::Sqlite).await;
+    for (name, value) in [("MINE", "value-of-mine"), ("OTHER", "value-of-other")] {
+        save(&forge, name, value, &[]).await;
+    }
+    let graph = |name: &str| {
+        let env = json!({"V": format!("{{{{ secrets.{name} }}}}")});
+        steps::alone("command", json!({"run": "test -n \"$V\"", "env": env}))
+    };
+    assert_eq!(forge.run_once(&graph("MINE")).await["status"], "completed");
+    forge.execute("UPDATE secrets SET ciphertext = (SELECT ciphertext FROM secrets WHERE name = 'OTHER') WHERE name = 'MINE'");
+    let run = forge.run_once(&graph("MINE")).await;
+    assert_eq!((&run["status"], &run["error"]["code"]), (&json!("failed"), &json!("SECRET_UNREADABLE")), "{run:#}");
+    let log = forge.server.log();
+    let told =
+        log.lines().find(|line| line.contains("is not what was written")).unwrap_or_else(|| panic!("nothing is told: {log}"));
+    assert!(told.contains("ERROR") && told.contains("MINE") && told.contains("workspace"), "{told}");
+    assert!(!log.contains("value-of-"), "{log}");
+    assert_eq!(forge.run_once(&graph("OTHER")).await["status"], "completed", "the other one is as it was");
+    let mut doctor = flowforge_tests::command(forge.server.folder());
+    let said = doctor.args(["doctor", "--json"]).env("FLOWFORGE_MASTER_KEY", KEY).output().await.expect("the doctor starts");
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("`MINE` cannot be decrypted") && !said.contains("`OTHER`"), "{said}");
+}
+
+/// Who deletes a secret does not expect another one to take its place: where the operator has one of that name, that has to be said.
+#[tokio::test]
+async fn a_deleted_secret_does_not_become_the_operators_unawares() {
+    let forge = Forge::start_with(Database::Sqlite, &[("FLOWFORGE_SECRET_SHARED", "of-the-operator")]).await;
+    let uses = |name: &str| {
+        steps::alone(
+            "command",
+            json!({"run": "test \"$V\" = of-the-operator", "env": {"V": format!("{{{{ secrets.{name} }}}}")}}),
+        )
+    };
+    assert_eq!(forge.run_once(&uses("SHARED")).await["status"], "completed", "every workspace may use it");
+    for name in ["SHARED", "OWN"] {
+        save(&forge, name, "of-the-workspace", &[]).await;
+    }
+    assert_eq!(forge.run_once(&uses("SHARED")).await["error"]["code"], "COMMAND_FAILED", "its own comes first");
+    let told = forge.owner.delete("/secrets/SHARED").await.problem(409, "secret_of_operator");
+    assert!(told["detail"].to_string().contains("fall_back=true"), "{told:#}");
+    assert_eq!(forge.run_once(&uses("SHARED")).await["error"]["code"], "COMMAND_FAILED", "nothing was deleted");
+    forge.owner.delete("/secrets/OWN").await.expect(200);
+    assert_eq!(forge.run_once(&uses("OWN")).await["error"]["code"], "SECRET_NOT_FOUND");
+    forge.owner.delete("/secrets/SHARED?fall_back=true").await.expect(200);
+    assert_eq!(forge.run_once(&uses("SHARED")).await["status"], "completed");
+    forge.owner.delete("/secrets/SHARED").await.problem(404, "not_found");
 }

@@ -4,6 +4,7 @@ mod faults;
 mod hostile;
 mod limits;
 mod once;
+mod own_log;
 mod reach;
 mod structured;
 mod values;

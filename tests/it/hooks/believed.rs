@@ -34,6 +34,47 @@ async fn a_secret_that_is_missing_lets_nobody_in() {
     assert!(forge.server.log().contains("callers cannot be told apart"), "{}", forge.server.log());
 }
 
+/// W2: one that is there and cannot be decrypted lets nobody in either; saved anew, it does.
+#[tokio::test]
+async fn a_secret_that_cannot_be_decrypted_lets_nobody_in() {
+    let forge = Forge::start(Database::Sqlite).await;
+    forge.owner.post("/secrets", json!({"name": "SEALED", "value": KEY})).await.expect(201);
+    let hook = Hook::start(&forge, auth_of("github", "SEALED")).await;
+    let sent = async |key: &str, id: &str| {
+        let body = json!({"id": id});
+        let signature = github_signature(key, body.to_string().as_bytes());
+        hook.send(&[("x-hub-signature-256", &signature), ("x-github-delivery", id)], &body).await
+    };
+    sent(KEY, "before").await.expect(202);
+    for damage in [
+        "ciphertext = zeroblob(length(ciphertext))",
+        "ciphertext = substr(ciphertext, 1, 30)",
+        "ciphertext = x''",
+        "key_id = '0000000000000000'",
+    ] {
+        forge.execute(&format!("UPDATE secrets SET {damage}"));
+        for key in [KEY, "", "SEALED"] {
+            let problem = sent(key, damage).await.problem(503, "trigger_unready");
+            assert!(!problem.to_string().contains("SEALED"), "the name is nothing for strangers: {problem:#}");
+        }
+        let newest = &hook.deliveries().await[0];
+        assert!(newest["status"] == "refused" && newest["reason"].to_string().contains("SEALED"), "{newest:#}");
+        assert_eq!(hook.runs().await.len(), 1, "{damage}");
+        let anew = forge.owner.request(reqwest::Method::PUT, "/secrets/SEALED").json(&json!({"value": KEY}));
+        let anew = forge.owner.send(anew).await;
+        assert_eq!(anew.status, 200, "{damage}: {:#}", anew.body);
+    }
+    sent(KEY, "after").await.expect(202);
+    hook.statuses().await;
+    assert_eq!(hook.runs().await.len(), 2);
+    let log = forge.server.log();
+    assert!(log.contains("callers cannot be told apart") && log.contains("SEALED") && !log.contains(KEY), "{log}");
+}
+
+fn auth_of(scheme: &str, secret: &str) -> Value {
+    json!({"auth": {"scheme": scheme, "secret": secret}})
+}
+
 /// W3: what was signed are the bytes, and nothing that means the same.
 #[tokio::test]
 async fn only_the_bytes_that_were_signed_are_taken() {

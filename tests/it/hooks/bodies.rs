@@ -44,6 +44,60 @@ async fn large_bodies_are_taken_up_to_the_limit() {
     assert_eq!((hook.runs().await.len(), hook.statuses().await), (1, vec!["started".to_owned(), "refused".to_owned()]));
 }
 
+/// The most memory that a process has had, in MiB.
+#[cfg(target_os = "linux")]
+fn memory(pid: u32, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    let line = status.lines().find(|line| line.starts_with(field)).expect("its memory");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("KiB") >> 10
+}
+
+/// W7, F23, measured: what is refused takes next to no memory, and what is taken no more than its allowance, however much comes.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn memory_stays_within_its_bounds() {
+    let forge = Forge::start_with(Database::Sqlite, SECRETS).await;
+    let auth = json!({"scheme": "github", "secret": "HOOK"});
+    let small = Hook::start(&forge, json!({"auth": auth, "max_body_bytes": 1_000_000})).await;
+    let large = Hook::start(&forge, json!({"auth": auth, "max_body_bytes": 25 << 20})).await;
+    let pid = forge.server.pid();
+    let chunk = vec![b' '; 64 << 10];
+    let endless = |hook: &Hook| {
+        let parts = stream::repeat(chunk.clone()).map(Ok::<_, std::io::Error>);
+        let request = hook.request(Method::POST, &hook.url).header("x-hub-signature-256", github_signature("guessed", b""));
+        let owner = forge.owner.clone();
+        async move { owner.try_send(request.body(Body::wrap_stream(parts))).await.map(|reply| reply.status) }
+    };
+    let announced = |hook: &Hook| {
+        let (owner, request) = (forge.owner.clone(), hook.request(Method::POST, &hook.url));
+        async move { owner.try_send(request.body(vec![b' '; 26 << 20])).await.map(|reply| reply.status) }
+    };
+    let refused = |answers: Vec<Result<u16, reqwest::Error>>| {
+        for status in answers.into_iter().flatten() {
+            assert!(matches!(status, 401 | 408 | 413 | 503), "{status}");
+        }
+    };
+    // Once, so that what is made at the first request is there.
+    refused(vec![endless(&small).await, announced(&large).await]);
+    let before = memory(pid, "VmRSS");
+    for _ in 0..5 {
+        refused(futures::future::join_all((0..4).map(|_| endless(&small))).await);
+        refused(futures::future::join_all((0..4).map(|_| announced(&large))).await);
+    }
+    let few = memory(pid, "VmHWM");
+    println!("{before} MiB before, at most {few} MiB while 40 huge bodies were refused");
+    assert!(few < before + 32, "{before} MiB, then {few} MiB");
+    refused(futures::future::join_all((0..48).map(|_| endless(&large))).await);
+    let many = memory(pid, "VmHWM");
+    println!("at most {many} MiB while 48 bodies of 25 MiB came at once");
+    assert!(many < before + 512, "{before} MiB, then {many} MiB: the allowance is 256 MiB");
+    assert_eq!((small.runs().await.len(), large.runs().await.len()), (0, 0));
+    // The twin: what is right is taken afterwards as before.
+    let body = b"{}".to_vec();
+    let signature = github_signature(KEY, &body);
+    small.send_bytes(&[("x-hub-signature-256", &signature)], body).await.expect(202);
+}
+
 #[tokio::test]
 async fn a_body_without_end_ends() {
     let forge = Forge::start(Database::Sqlite).await;

@@ -154,6 +154,123 @@ async fn what_comes_from_a_fork_waits_for_a_person() {
     assert_eq!(ignoring.statuses().await, ["filtered"]);
 }
 
+/// W14: letting go is for editors, once; until then nothing is done with a secret. What was let go is an ordinary run, for which
+/// whoever let it go has answered.
+#[tokio::test]
+async fn only_an_editor_lets_go_of_what_comes_from_a_fork() {
+    let forge = forge().await;
+    forge.owner.post("/secrets", json!({"name": "TOKEN", "value": "of-the-workspace"})).await.expect(201);
+    let call = json!({"method": "POST", "url": forge.ledger.url("effect"), "auth": {"scheme": "bearer", "token": "{{ secrets.TOKEN }}"}});
+    let own = Hook::with(&forge, "trigger.github", json!({"secret": "HOOK"}), &[("call", "http.request", call)]).await;
+    let held = async |id: &str| {
+        let taken = pull_request(id, 2).to(&forge, SHARED).await.expect(202);
+        assert_eq!(taken["deliveries"][0]["status"], "held");
+        format!("/deliveries/{}", text(&taken["deliveries"][0]["delivery_id"]))
+    };
+    let (one, other) = (held("one").await, held("other").await);
+    let stranger = Client::anonymous(&forge.server.base());
+    forge.execute("update memberships set role = 'viewer'");
+    let viewer = forge.server.owner().await;
+    for act in ["release", "drop", "replay"] {
+        stranger.post(&format!("{one}/{act}"), json!({})).await.problem(401, "unauthenticated");
+        viewer.post(&format!("{one}/{act}"), json!({})).await.problem(403, "forbidden");
+    }
+    forge.execute("update memberships set role = 'owner'");
+    let owner = forge.server.owner().await;
+    owner.post("/deliveries/dlv_00000000000000000000000000000001/release", json!({})).await.problem(404, "not_found");
+    assert_eq!((own.runs().await.len(), forge.ledger.calls("effect")), (0, 0), "nothing has begun");
+    assert_eq!(owner.post(&format!("{other}/drop"), json!({})).await.expect(200)["status"], "skipped");
+    for act in ["release", "drop"] {
+        owner.post(&format!("{other}/{act}"), json!({})).await.problem(409, "delivery_not_held");
+    }
+    let run = own.run_of(&owner.post(&format!("{one}/release"), json!({})).await.expect(200)).await;
+    assert_eq!((&run["status"], own.runs().await.len()), (&json!("completed"), 1), "{run:#}");
+    assert_eq!(forge.ledger.of("effect")[0].authorization.as_deref(), Some("Bearer of-the-workspace"));
+    owner.post(&format!("{one}/release"), json!({})).await.problem(409, "delivery_not_held");
+}
+
+/// A flood of pull requests fills neither the table nor the way of those who belong there.
+#[tokio::test]
+async fn only_so_much_is_held_back() {
+    let forge = forge().await;
+    let own = hook(&forge, json!({})).await;
+    let first = pull_request("first", 2).to(&forge, SHARED).await.expect(202);
+    forge.execute(
+        "INSERT INTO deliveries (id, workspace_id, trigger_id, status, reason, received_at, body_size, headers)
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 998)
+         SELECT randomblob(16), workspace_id, trigger_id, status, reason, received_at, 10, '{}' FROM deliveries, n WHERE status = 'held'",
+    );
+    let last = pull_request("last", 2).to(&forge, SHARED).await.expect(202);
+    assert_eq!(last["deliveries"][0]["status"], "held");
+    for path in [SHARED, &own.url] {
+        let told = pull_request(&format!("more at {path}"), 2).to(&forge, path).await.problem(429, "too_many_held");
+        assert!(told["detail"].to_string().contains("1000 deliveries are held back"), "{told:#}");
+        let refused = &own.deliveries().await[0];
+        assert!(refused["status"] == "refused" && refused["reason"].to_string().contains("held back"), "{refused:#}");
+    }
+    // What was held before gets its answer, and what no stranger has sent its run.
+    let again = pull_request("first", 2).to(&forge, SHARED).await.expect(202);
+    assert_eq!(again["deliveries"][0]["delivery_id"], first["deliveries"][0]["delivery_id"]);
+    let inside = pull_request("inside", 1).to(&forge, SHARED).await.expect(202);
+    assert_eq!(inside["deliveries"][0]["status"], "started");
+    // What is held while the trigger is paused is counted by itself.
+    forge.owner.post(&format!("/triggers/{}/pause", own.trigger), json!({})).await.expect(200);
+    assert_eq!(pull_request("paused", 1).to(&forge, SHARED).await.expect(202)["deliveries"][0]["status"], "held");
+    forge.owner.post(&format!("/triggers/{}/resume", own.trigger), json!({"held": "drop"})).await.expect(200);
+    let dropped = text(&last["deliveries"][0]["delivery_id"]);
+    forge.owner.post(&format!("/deliveries/{dropped}/drop"), json!({})).await.expect(200);
+    let room = pull_request("room again", 2).to(&forge, SHARED).await.expect(202);
+    assert_eq!(room["deliveries"][0]["status"], "held");
+    // Few that are large fill it as well.
+    forge.owner.post(&format!("/deliveries/{}/drop", text(&room["deliveries"][0]["delivery_id"])), json!({})).await.expect(200);
+    forge.execute("UPDATE deliveries SET body_size = 300000000 WHERE body_size = 10 AND id = (SELECT min(id) FROM deliveries WHERE body_size = 10)");
+    pull_request("large ones", 2).to(&forge, SHARED).await.problem(429, "too_many_held");
+}
+
+/// Nobody is known at the address that all workspaces share before a signature was compared with everybody's secrets, so whoever
+/// sends what nobody has signed is stopped, and others are not.
+#[tokio::test]
+async fn guessing_at_the_shared_address_comes_to_an_end() {
+    let forge = forge().await;
+    let own = hook(&forge, json!({})).await;
+    let client = Client::anonymous(&forge.server.base());
+    // What is no signature is not waited for, however much is announced.
+    for signature in ["", "sha256=", "sha1=00", "sha256=zz", &format!("sha256={}", "0".repeat(62))] {
+        let endless = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        let request = client.request(Method::POST, SHARED).header("x-hub-signature-256", signature);
+        let began = std::time::Instant::now();
+        let answered = client.try_send(request.body(reqwest::Body::wrap_stream(endless))).await;
+        assert!(answered.is_err() || answered.is_ok_and(|reply| reply.status == 401), "{signature}");
+        assert!(began.elapsed().as_secs() < 5, "{signature}");
+    }
+    let mut guesses = 0;
+    let stopped = loop {
+        let id = format!("guess {guesses}");
+        let reply = Event { key: "guessed", ..push(&id) }.to(&forge, SHARED).await;
+        if reply.status != 401 {
+            break reply;
+        }
+        guesses += 1;
+        assert!(guesses < 500, "nobody stops it");
+    };
+    assert!(guesses >= 60, "{guesses}");
+    assert!(stopped.headers.get("retry-after").is_some());
+    stopped.problem(429, "too_many_requests");
+    // The same address may send what is right for another repository, and this one at its own address.
+    let mut neighbour = push("neighbour");
+    neighbour.payload["repository"]["full_name"] = json!("acme/other");
+    neighbour.to(&forge, SHARED).await.expect(202);
+    push("own").to(&forge, &own.url).await.expect(202);
+    assert_eq!(own.statuses().await, ["started", "started"]);
+    // What is signed is no guess, however much of it comes.
+    for event in 0..100 {
+        let id = format!("right {event}");
+        let mut right = push(&id);
+        right.payload["repository"]["full_name"] = json!("acme/busy");
+        assert_ne!(right.to(&forge, SHARED).await.status, 401, "{event}");
+    }
+}
+
 #[tokio::test]
 async fn an_event_without_a_name_or_an_id_is_refused() {
     let forge = forge().await;

@@ -90,7 +90,7 @@ fn certificate(name: &str) -> (String, String, String) {
     (issuer.pem(), certificate.pem(), key.serialize_pem())
 }
 
-fn script(arguments: &[&str], options: &str) -> String {
+pub(super) fn script(arguments: &[&str], options: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/setup/postgres.sh");
     let done = Command::new("sh").arg(script).args(arguments).env("PG_OPTIONS", options).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -1,5 +1,10 @@
 //! Each scheme with its own right signature, and everything that looks like one.
 
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
 use super::*;
 
 const SECRET: &[u8] = b"It's a Secret to Everybody";
@@ -180,7 +185,48 @@ fn what_is_signed_counts_once_where_nothing_else_tells() {
     assert!(at(0).is_some() && at(0) == at(0) && at(0) != at(1), "the time is part of it");
 }
 
-/// How long a comparison takes is not measured here. What is: there is one place that compares, and it is the one made for it.
+/// W4, measured: a password that is wrong in its first character and one that is wrong in its last are refused in the same time. They
+/// are so long that a comparison that stops early is told at once, as the control shows.
+#[test]
+fn the_time_of_a_refusal_says_nothing() {
+    let right = "s".repeat(4_096);
+    let secret = right.clone();
+    let refuse = |guess: &str| verify(&auth(Scheme::Gitlab), secret.as_bytes(), &[("x-gitlab-token", guess)], BODY).is_ok();
+    let (times, factor) = apart(&right, &refuse);
+    println!("a refusal takes {times:?}, a factor of {factor:.3}");
+    assert!(factor < 1.2, "{times:?}");
+    let early = |guess: &str| right.bytes().zip(guess.bytes()).all(|(one, other)| one == other);
+    let (times, factor) = apart(&right, &early);
+    println!("one that stops early takes {times:?}, a factor of {factor:.1}");
+    assert!(factor > 3.0, "the measurement would see it: {times:?}");
+}
+
+/// How long guesses take that are wrong at their beginning and at their end: the lower quartile of many, taken in turns so that what
+/// else the machine does falls on both. And by which factor these differ.
+#[expect(clippy::disallowed_methods, reason = "it measures how long something takes in this process")]
+fn apart(right: &str, refuse: &dyn Fn(&str) -> bool) -> ([Duration; 2], f64) {
+    const ROUNDS: usize = 1_500;
+    let guesses = [format!("x{}", &right[1..]), format!("{}x", &right[1..])];
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS * 2 {
+        // Each is the first one as often as the other.
+        for at in [round % 2, (round + 1) % 2] {
+            let began = Instant::now();
+            assert!(!black_box(refuse(black_box(&guesses[at]))));
+            times[at].push(began.elapsed());
+        }
+    }
+    let quartile = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times[times.len() / 4]
+    };
+    let [first, last] = &mut times;
+    let (first, last) = (quartile(first), quartile(last));
+    let factor = first.max(last).as_secs_f64() / first.min(last).as_secs_f64().max(1e-9);
+    ([first, last], factor)
+}
+
+/// There is one place that compares, and it is the one made for it.
 #[test]
 fn everything_secret_is_compared_in_one_place() {
     let source = include_str!("../signature.rs").split("pub(super) fn is_secret_name").next().unwrap();
