@@ -235,7 +235,10 @@ mod tests {
     #[tokio::test]
     async fn a_route_that_panics_tells_its_request_id_and_nothing_else() {
         let panicking = || {
-            let broken = get(|| async { panic!("SELECT password FROM users WHERE email = '{}'", "ada@example.org") });
+            async fn breaks() -> &'static str {
+                panic!("SELECT password FROM users WHERE email = '{}'", "ada@example.org")
+            }
+            let broken = get(breaks);
             Router::new().route("/broken", broken).route("/fine", get(|| async { "fine" }))
         };
         for router in [guarded(panicking(), None), exposed(panicking())] {

@@ -78,7 +78,8 @@ fn below(ancestor: u32) -> Vec<Below> {
     let mut family = vec![ancestor];
     let mut at = 0;
     while at < family.len() {
-        family.extend(parents.iter().filter(|(_, parent)| *parent == family[at]).map(|(pid, _)| *pid));
+        let of = family[at];
+        family.extend(parents.iter().filter(|(_, parent)| *parent == of).map(|(pid, _)| *pid));
         at += 1;
     }
     let shown =
