@@ -395,6 +395,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deliveries/{id}/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Drops a delivery that is held back: no run is started. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Delivery"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description it is not held back */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deliveries/{id}/release": {
         parameters: {
             query?: never;
@@ -820,6 +874,117 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists where the steps of a run have left its work tree. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description in the order in which steps have left the tree */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_Checkpoint"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `run_expired`: the workspace no longer keeps runs of that time */
+                410: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/checkpoints/{number}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what a step has changed in the work tree, as a patch. One of more than 4 MiB ends with a line that says so. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    number: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description the patch; empty when the step has changed nothing */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/plain": string;
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `run_expired`: the workspace no longer keeps runs of that time */
+                410: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1586,7 +1751,10 @@ export interface paths {
         /** Deletes a secret. Steps that name it fail from now on; the answer says which workflows have some. */
         delete: {
             parameters: {
-                query?: never;
+                query?: {
+                    /** @description Whether steps may use the operator's secret of the same name from then on, if there is one. */
+                    fall_back?: boolean;
+                };
                 header?: never;
                 path: {
                     name: string;
@@ -1613,6 +1781,15 @@ export interface paths {
                     };
                 };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description the operator has a secret of that name, and `fall_back` was not given */
+                409: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -2015,6 +2192,15 @@ export interface paths {
                 };
                 /** @description no trigger's secret has signed it */
                 401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description too much came from this address that no secret has signed */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -2838,6 +3024,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description more than the trigger takes in a minute, or too much is held back */
                 429: {
                     headers: {
                         [name: string]: unknown;
@@ -2979,6 +3166,21 @@ export interface components {
              */
             size: number;
         };
+        /** @description A file that a step has changed. */
+        ChangedFile: {
+            /**
+             * Format: int64
+             * @description How many lines were added; nothing for a binary file.
+             */
+            added: number | null;
+            /** @description Its path in the work tree. */
+            path: string;
+            /**
+             * Format: int64
+             * @description How many lines were removed; nothing for a binary file.
+             */
+            removed: number | null;
+        };
         /** @description What is to change; what is left out stays. */
         ChangeSecret: {
             /** @description A new list of hosts. */
@@ -2996,6 +3198,34 @@ export interface components {
              * @description How many days runs are kept after their end, 1 to 3650; null: for ever.
              */
             retention_days?: number | null;
+        };
+        /** @description The work tree as a step has left it. A run that repeats another one can go on from here. */
+        Checkpoint: {
+            /** @description When it was left. */
+            at: string;
+            /**
+             * Format: int32
+             * @description Its attempt.
+             */
+            attempt: number;
+            /**
+             * Format: int64
+             * @description How many files the step has changed.
+             */
+            changed: number;
+            /** @description The first 500 of them. */
+            changes: components["schemas"]["ChangedFile"][];
+            /** @description The commit, on a hidden ref, that holds all files. */
+            commit: string;
+            /** @description Whether `GET …/checkpoints/{number}/diff` has anything to show. */
+            has_diff: boolean;
+            /** @description The step. */
+            node_id: string;
+            /**
+             * Format: int32
+             * @description From 1, in the order in which steps have left the tree.
+             */
+            number: number;
         };
         /** @description A decision. */
         Decide: {
@@ -3179,6 +3409,39 @@ export interface components {
                 title: string;
                 /** @description What the run executes. */
                 workflow_id: string;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description A part of a list. */
+        List_Checkpoint: {
+            /** @description The items. */
+            items: {
+                /** @description When it was left. */
+                at: string;
+                /**
+                 * Format: int32
+                 * @description Its attempt.
+                 */
+                attempt: number;
+                /**
+                 * Format: int64
+                 * @description How many files the step has changed.
+                 */
+                changed: number;
+                /** @description The first 500 of them. */
+                changes: components["schemas"]["ChangedFile"][];
+                /** @description The commit, on a hidden ref, that holds all files. */
+                commit: string;
+                /** @description Whether `GET …/checkpoints/{number}/diff` has anything to show. */
+                has_diff: boolean;
+                /** @description The step. */
+                node_id: string;
+                /**
+                 * Format: int32
+                 * @description From 1, in the order in which steps have left the tree.
+                 */
+                number: number;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
             next_cursor: string | null;

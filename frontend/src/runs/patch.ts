@@ -1,7 +1,8 @@
 /** A line of a patch, and what it means. */
 export type PatchLine = { kind: 'file' | 'place' | 'added' | 'removed' | 'same' | 'note'; text: string }
 
-const isHead = (line: string) => /^(diff --git|index |old mode|new mode|new file|deleted file|similarity|rename|---|\+\+\+) ?/.test(line)
+const isHead = (line: string) =>
+  /^(diff --git|index |old mode|new mode|new file|deleted file|similarity|rename|---|\+\+\+) ?/.test(line)
 
 /** The lines of a patch as git writes it. What stands above a file's first change is folded into one line with its path. */
 export function patchLines(patch: string): PatchLine[] {

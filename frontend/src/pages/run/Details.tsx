@@ -56,7 +56,10 @@ export function Details({ watched, step, node, type, now, nameOf, onChoose, onRe
     )
   }, [view.logs, step, nodeId, attempt?.attempt])
 
-  const left = useQuery({ ...checkpointsQuery(run.id, attempt?.status ?? ''), enabled: type?.group === 'git' || type?.group === 'agent' || type?.group === 'effects' })
+  const left = useQuery({
+    ...checkpointsQuery(run.id, attempt?.status ?? ''),
+    enabled: type?.group === 'git' || type?.group === 'agent' || type?.group === 'effects',
+  })
   const checkpoint = left.data?.items.find((one) => one.node_id === nodeId)
 
   if (nodeId !== undefined) {

@@ -59,7 +59,9 @@ function Patch({ runId, number }: { runId: string; number: number }) {
         ))}
       </pre>
       {lines.length > drawn && (
-        <p className="dim">The first {drawn.toLocaleString()} of {lines.length.toLocaleString()} lines.</p>
+        <p className="dim">
+          The first {drawn.toLocaleString()} of {lines.length.toLocaleString()} lines.
+        </p>
       )}
     </>
   )
