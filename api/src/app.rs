@@ -6,14 +6,14 @@ use axum::{body::Bytes, extract::FromRef};
 use flowforge_engine::{Engine, EngineConfig, Location, QueueConfig, Store};
 use flowforge_migrations::{Migrator, MigratorTrait};
 use flowforge_nodes::{
-    EgressPolicy, JavaScriptConfig, OwnDatabase, OwnServer, SandboxConfig, SandboxPolicy, Services, ServicesConfig,
+    EgressPolicy, JavaScriptConfig, ModelsConfig, OwnDatabase, OwnServer, SandboxConfig, SandboxPolicy, Services, ServicesConfig,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{Auth, Key},
     cli::JS_WORKER,
-    config::{Data, Serve, Work, given},
+    config::{self, Data, Models, Serve, Work, given},
     failure::Failure,
     hooks::Hooks,
     janitor,
@@ -159,7 +159,16 @@ pub(crate) fn services(data: &Data, work: &Work, queue: &QueueConfig) -> Result<
             QueueConfig::Redis(url) => OwnServer::redis(url),
             QueueConfig::Memory | QueueConfig::None => None,
         },
+        models: models(&work.models)?,
     }))
+}
+
+/// How models are reached and what they cost.
+fn models(settings: &Models) -> Result<ModelsConfig, Failure> {
+    let prices = settings.prices.as_ref().filter(|path| !path.as_os_str().is_empty());
+    let prices = prices.map(std::fs::read_to_string).transpose().map_err(Failure::during("FLOWFORGE_PRICES"))?;
+    let (url, key) = (given(&settings.anthropic_base_url), config::anthropic_api_key());
+    ModelsConfig::new(url, key, prices.as_deref()).map_err(Failure::during("the settings for models"))
 }
 
 fn signing_key(settings: &Serve, location: &Location) -> Result<Key, Failure> {

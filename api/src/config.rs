@@ -107,6 +107,26 @@ pub(crate) struct Work {
     /// How long the files of a run are kept after its end, in hours.
     #[arg(long, env = "FLOWFORGE_KEEP_FILES_H", default_value_t = 24)]
     pub keep_files_h: u32,
+    /// Where models are asked.
+    #[command(flatten)]
+    pub models: Models,
+}
+
+/// Where models are asked, and what they cost.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Models {
+    /// The address of the Messages API, for a gateway in front of Anthropic's own; https://api.anthropic.com by default. The key for
+    /// steps that have none of their own is given in the environment variable FLOWFORGE_ANTHROPIC_API_KEY.
+    #[arg(long, env = "FLOWFORGE_ANTHROPIC_BASE_URL")]
+    pub anthropic_base_url: Option<String>,
+    /// A file with the prices of models, as nodes/prices.json has them; those of this version by default.
+    #[arg(long, env = "FLOWFORGE_PRICES", value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+}
+
+/// The key for models that the operator has given. It is no flag, because everybody on a machine can read those.
+pub(crate) fn anthropic_api_key() -> Option<String> {
+    std::env::var("FLOWFORGE_ANTHROPIC_API_KEY").ok().filter(|key| !key.trim().is_empty())
 }
 
 impl Work {

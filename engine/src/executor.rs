@@ -13,7 +13,8 @@ use std::{
 };
 
 use flowforge_core::{
-    Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
+    Awaiting, Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
+    cache::Forgetful,
     conflict::Unrecorded,
     expression::Expression,
     files::{Files, Unkept},
@@ -70,6 +71,7 @@ pub(crate) struct Task {
     /// The lease under which it is executed, if it is dispatched.
     pub(crate) lease: Option<(StepRef, i64)>,
     pub(crate) woken: Option<Timestamp>,
+    pub(crate) awaited: Option<Arc<Awaiting>>,
     /// As it is kept.
     pub(crate) input: Arc<Value>,
     /// As it is kept.
@@ -164,7 +166,9 @@ impl Executor {
             shell_values,
             secret_hosts,
             woken: task.woken,
+            awaited: task.awaited.clone(),
             purse: Arc::new(Unmetered),
+            answers: Arc::new(Forgetful),
             conflicts: Arc::new(Unrecorded),
             files: self.files(task),
             log: if mask.is_empty() { task.log.clone() } else { Arc::new(MaskedLog::new(task.log.clone(), mask.clone())) },

@@ -4,8 +4,10 @@
 //! that kinds share: JavaScript in child processes, the one outbound client, the one git runner with its work trees, and
 //! the sandbox. `Services` holds them; whoever starts a server or a worker makes one.
 
+mod agent;
 mod approval;
 mod call;
+mod claude_message;
 mod command;
 mod condition;
 mod delay;
@@ -42,6 +44,7 @@ mod testing;
 use flowforge_core::Catalog;
 
 pub use crate::{
+    agent::{InvalidModels, InvalidPrices, ModelsConfig, Prices},
     egress::{EgressPolicy, InvalidEgressPolicy, OwnServer},
     javascript::{JavaScriptConfig, worker::js_worker_main},
     postgres_query::OwnDatabase,
@@ -76,6 +79,7 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(git_branch::GitBranch::new(services))
         .with(git_commit::GitCommit::new(services))
         .with(git_push::GitPush::new(services))
+        .with(claude_message::ClaudeMessage::new(services))
 }
 
 #[cfg(test)]

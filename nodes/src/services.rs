@@ -8,6 +8,7 @@ use flowforge_core::{
 };
 
 use crate::{
+    agent::{Messages, Models, ModelsConfig},
     egress::{Egress, EgressPolicy, OwnServer},
     git::WorkTrees,
     javascript::{JavaScript, JavaScriptConfig},
@@ -30,6 +31,8 @@ pub struct ServicesConfig {
     pub own_database: Option<OwnDatabase>,
     /// The Redis over which FlowForge's own processes tell each other what there is to do: no step may reach it.
     pub own_redis: Option<OwnServer>,
+    /// How models are reached and what they cost.
+    pub models: ModelsConfig,
 }
 
 /// What nodes stand on. Cheap to clone.
@@ -40,6 +43,7 @@ pub struct Services {
     sandbox: Arc<Sandbox>,
     trees: Arc<WorkTrees>,
     own_database: Option<Arc<OwnDatabase>>,
+    models: Arc<Models>,
 }
 
 impl Services {
@@ -53,6 +57,7 @@ impl Services {
             sandbox: Arc::new(Sandbox::new(config.sandbox)),
             trees: Arc::new(WorkTrees::new(config.work_dir)),
             own_database: config.own_database.map(Arc::new),
+            models: Arc::new(Models::new(config.models)),
         }
     }
 
@@ -95,6 +100,15 @@ impl Services {
 
     pub(crate) fn own_database(&self) -> Option<Arc<OwnDatabase>> {
         self.own_database.clone()
+    }
+
+    pub(crate) fn messages(&self) -> Arc<Messages> {
+        Arc::new(Messages::new(self.models.clone(), self.egress.clone()))
+    }
+
+    #[expect(dead_code, reason = "agents in sandboxes will ask by it")]
+    pub(crate) fn models(&self) -> Arc<Models> {
+        self.models.clone()
     }
 
     pub(crate) fn sandbox(&self) -> Arc<Sandbox> {

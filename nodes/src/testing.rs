@@ -1,6 +1,7 @@
 //! The one way in which the nodes' tests run a node.
 
 pub(crate) mod files;
+pub(crate) mod purse;
 pub(crate) mod remote;
 pub(crate) mod server;
 pub(crate) mod smtp;
@@ -25,7 +26,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use self::remote::Remote;
-use crate::{JavaScriptConfig, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog};
+use crate::{JavaScriptConfig, ModelsConfig, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog};
 
 /// A node on the bench: give it what it needs, then run it.
 #[derive(Clone)]
@@ -183,6 +184,15 @@ pub(crate) fn allowing(networks: &str) -> Services {
 
 /// The same with work trees elsewhere.
 pub(crate) fn allowing_in(networks: &str, work_dir: PathBuf) -> Services {
+    made(networks, work_dir, ModelsConfig::new(None, None, None).unwrap())
+}
+
+/// Services that may reach the given networks and ask models there.
+pub(crate) fn asking(networks: &str, models: ModelsConfig) -> Services {
+    made(networks, work_dir(), models)
+}
+
+fn made(networks: &str, work_dir: PathBuf, models: ModelsConfig) -> Services {
     Services::new(ServicesConfig {
         javascript: JavaScriptConfig::new(worker(), &[]),
         egress: networks.parse().unwrap(),
@@ -190,6 +200,7 @@ pub(crate) fn allowing_in(networks: &str, work_dir: PathBuf) -> Services {
         work_dir,
         own_database: None,
         own_redis: None,
+        models,
     })
 }
 
@@ -257,8 +268,10 @@ fn context(log: Arc<Lines>) -> Context {
         shell_values: Vec::new(),
         secret_hosts: SecretHosts::default(),
         woken: None,
+        awaited: None,
         log,
         purse: Arc::new(flowforge_core::money::Unmetered),
+        answers: Arc::new(flowforge_core::cache::Forgetful),
         conflicts: Arc::new(flowforge_core::conflict::Unrecorded),
         files: Arc::new(flowforge_core::files::Unkept),
     }

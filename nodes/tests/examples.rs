@@ -5,12 +5,15 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use flowforge_core::{Catalog, Document, Graph};
-use flowforge_nodes::{EgressPolicy, JavaScriptConfig, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog};
+use flowforge_nodes::{
+    EgressPolicy, JavaScriptConfig, ModelsConfig, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog,
+};
 use serde_json::Value;
 
 fn nodes() -> Catalog {
     let javascript = JavaScriptConfig::new(env!("CARGO_BIN_EXE_flowforge-js-worker"), &[]);
     let (egress, sandbox) = (EgressPolicy::default(), SandboxConfig::new(SandboxPolicy::Bubblewrap));
+    let models = ModelsConfig::new(None, None, None).unwrap();
     catalog(&Services::new(ServicesConfig {
         javascript,
         egress,
@@ -18,6 +21,7 @@ fn nodes() -> Catalog {
         work_dir: "unused".into(),
         own_database: None,
         own_redis: None,
+        models,
     }))
 }
 

@@ -26,6 +26,7 @@ mod harness;
 mod hooks;
 mod job;
 mod messages_api;
+mod models;
 mod scale;
 mod schedules;
 mod secrets;

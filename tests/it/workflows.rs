@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use flowforge_tests::{Database, Forge, Pages, Postgres, Remote, root};
+use flowforge_tests::{
+    Database, Forge, Pages, Postgres, Remote,
+    messages_api::{MessagesApi, Reply, Scenario},
+    root,
+};
 use serde_json::{Value, json};
 
 use crate::job::MESSAGE;
@@ -50,7 +54,9 @@ async fn loaded(forge: &Forge) -> usize {
 
 #[tokio::test]
 async fn each_runs_to_its_end() {
-    let forge = Forge::start(Database::Sqlite).await;
+    let letter = r#"{"topic": "outage", "urgent": true, "summary": "The shop is down."}"#;
+    let model = MessagesApi::start(Scenario::of([Reply::text(letter)])).await;
+    let forge = Forge::start_with(Database::Sqlite, &[("FLOWFORGE_ANTHROPIC_BASE_URL", &model.url())]).await;
     let (remote, postgres) = (Remote::start().await, Postgres::start());
     let pages = Pages::start().await;
     for (file, example) in examples() {
@@ -66,6 +72,7 @@ async fn each_runs_to_its_end() {
     }
     assert_eq!(remote.commits("example"), [MESSAGE]);
     assert_eq!(postgres.query("select customer, total from orders"), ["Ada|120.00"]);
+    assert_eq!(model.asked().len(), 1);
     assert_eq!((forge.ledger.of("Orders of today: 200").len(), forge.ledger.of("slack").len()), (1, 2));
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{id::NodeId, money::Shortage};
+use crate::{id::NodeId, money::Shortage, time::Timestamp};
 
 /// What a step waits for. It is recorded with the attempt, so that whoever looks sees what is asked, and whoever answers is held to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,12 +28,17 @@ pub enum Awaiting {
         /// How many are open.
         open: u32,
     },
+    /// The provider of a model, which takes no more for now. The node is called again when it does.
+    Quota {
+        /// Since when the attempt has waited for it, however often it was called again.
+        since: Timestamp,
+    },
 }
 
 impl Awaiting {
     /// Whether the node is called again, with what it waited for to be looked up, instead of being given the answer.
     pub fn recalls(&self) -> bool {
-        matches!(self, Self::Funds(_) | Self::Resolutions { .. })
+        matches!(self, Self::Funds(_) | Self::Resolutions { .. } | Self::Quota { .. })
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod awaiting;
+pub mod cache;
 pub mod catalog;
 pub mod conflict;
 pub mod document;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     awaiting::Awaiting,
+    cache::Answers,
     conflict::Conflicts,
     files::Files,
     id::{NodeId, RunId, WorkflowId, WorkspaceId},
@@ -171,10 +172,14 @@ pub struct Context {
     pub secret_hosts: SecretHosts,
     /// Until when this attempt has slept, if it asked to sleep and was woken.
     pub woken: Option<Timestamp>,
+    /// What this attempt has waited for, if it waited and was called again.
+    pub awaited: Option<Arc<Awaiting>>,
     /// Where its log lines go.
     pub log: Arc<dyn LogSink>,
     /// Who pays for its turns with models.
     pub purse: Arc<dyn Purse>,
+    /// What models have answered before in its workspace.
+    pub answers: Arc<dyn Answers>,
     /// Where the conflicts that it meets are written down.
     pub conflicts: Arc<dyn Conflicts>,
     /// Where the files of its run are kept.

@@ -197,29 +197,31 @@ impl Owner {
             Begin::Hint(step) => self.shared.queue.offer(Hint::Step(step), Priority::High),
             Begin::Child { step, attempt, index } => self.call_child(step, attempt, index),
             Begin::Attempt { step, attempt } => {
-                let StepState::Running { attempt: current, woken, .. } = *self.run.state(step) else { return };
-                if current == attempt && !self.shared.is_leaving() {
-                    self.attempt(step, attempt, woken);
+                let StepState::Running { attempt: current, woken, awaited } = self.run.state(step) else { return };
+                if *current == attempt && !self.shared.is_leaving() {
+                    self.attempt(Attempt { step, attempt, woken: *woken, awaited: awaited.clone(), lease: None });
                 }
             }
         }
     }
 
-    fn attempt(&mut self, step: StepIx, attempt: u32, woken: Option<Timestamp>) {
+    fn attempt(&mut self, attempt: Attempt) {
+        let step = attempt.step;
         let future = match self.gathers(step) {
-            Some(children) => self.gather(step, attempt, children),
-            None => self.call_node(step, attempt, woken),
+            Some(children) => self.gather(step, attempt.attempt, children),
+            None => self.call_node(attempt),
         };
         let (abort, registration) = AbortHandle::new_pair();
         self.aborts.insert(step, abort);
         self.under_way.push(Abortable::new(future, registration).boxed());
     }
 
-    fn call_node(&self, step: StepIx, attempt: u32, woken: Option<Timestamp>) -> BoxFuture<'static, Option<Executed>> {
-        let log = Arc::new(StepLog::new(self.log.clone(), step, attempt));
+    fn call_node(&self, attempt: Attempt) -> BoxFuture<'static, Option<Executed>> {
+        let step = attempt.step;
+        let log = Arc::new(StepLog::new(self.log.clone(), step, attempt.attempt));
         let (run, compiled, record, about) = (&self.run, &self.compiled, &self.record, &self.about);
         let surroundings = Surroundings { run, compiled, record, about, place: self.place.as_ref(), plain: self.plain };
-        let task = surroundings.task(Attempt { step, attempt, woken, lease: None }, log);
+        let task = surroundings.task(attempt, log);
         let (shared, permits) = (self.shared.clone(), self.effects.clone());
         let (pure, lapses) = (self.compiled.graph.step(step).is_pure(), self.lapses);
         async move {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use flowforge_core::{
-    NodeId, Run, StepIx, Timestamp,
+    Awaiting, NodeId, Run, StepIx, Timestamp,
     awaiting::Outer,
     graph::Reads,
     node::LogSink,
@@ -30,6 +30,8 @@ pub(crate) struct Attempt {
     pub(crate) woken: Option<Timestamp>,
     /// The lease under which it is made, if it is dispatched.
     pub(crate) lease: Option<(StepRef, i64)>,
+    /// What it has waited for, when it is called again.
+    pub(crate) awaited: Option<Arc<Awaiting>>,
 }
 
 /// Where in its parent's list a run stands that executes a graph within a node.
@@ -93,6 +95,7 @@ impl Surroundings<'_> {
             attempt: attempt.attempt,
             lease: attempt.lease,
             woken: attempt.woken,
+            awaited: attempt.awaited,
             input: self.run.input(attempt.step).unwrap_or_else(|| self.record.input.clone()),
             scope: Arc::new(self.scope(&spec.reads)),
             plain: self.plain,

@@ -121,9 +121,9 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, Claim { lease, lapses }: 
     if loaded.run.status().is_terminal() {
         return Err(Error::Fenced);
     }
-    let woken = match loaded.run.state(ix) {
-        StepState::Running { attempt, .. } if *attempt == step.attempt => None,
-        StepState::Waiting { attempt, until, .. } if *attempt == step.attempt => *until,
+    let (woken, awaited) = match loaded.run.state(ix) {
+        StepState::Running { attempt, .. } if *attempt == step.attempt => (None, None),
+        StepState::Waiting { attempt, until, awaiting } if *attempt == step.attempt => (*until, awaiting.clone()),
         _ => return Err(Error::Fenced),
     };
     if lease.crashes >= CRASH_LIMIT {
@@ -132,7 +132,8 @@ async fn attempt(shared: &Arc<Shared>, step: &StepRef, Claim { lease, lapses }: 
     let record = &loaded.row.record;
     let (sender, lines) = mpsc::channel(LINES);
     let log = Arc::new(LaneLog { sender, clock: shared.clock.clone(), lines: AtomicUsize::new(0) });
-    let attempt = Attempt { step: ix, attempt: step.attempt, woken, lease: Some((step.clone(), lease.epoch)) };
+    let held = Some((step.clone(), lease.epoch));
+    let attempt = Attempt { step: ix, attempt: step.attempt, woken, awaited, lease: held };
     let surroundings = Surroundings {
         run: &loaded.run,
         compiled: &loaded.compiled,

@@ -18,6 +18,7 @@ mod nets;
 mod nodes;
 mod processes;
 mod queue;
+mod quota;
 mod rerun;
 mod retention;
 mod runs;

@@ -89,6 +89,8 @@ pub(crate) fn catalog(world: &World) -> Catalog {
         .with(Flaky(world.clone()))
         .with(Nap)
         .with(Doze(world.clone()))
+        .with(crate::quota::Starve)
+        .with(crate::quota::StarveThere)
         .with(Panics)
         .with(Deep)
         .with(Spawn)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::forge::{Forge, config, on_every_database, shown};
 
 /// Runs a graph to its end and compares what it came to and its attempts.
-async fn check(forge: &Forge, nodes: Value, edges: &[&str], outcome: &str, attempts: &str) {
+pub(crate) async fn check(forge: &Forge, nodes: Value, edges: &[&str], outcome: &str, attempts: &str) {
     let process = forge.process().await;
     let workflow = forge.workflow(nodes, edges).await;
     let record = forge.run(&process, workflow).await;

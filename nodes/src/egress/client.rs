@@ -13,6 +13,7 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
@@ -49,8 +50,13 @@ impl Call {
     /// A call that an attempt makes, with what every call of it carries.
     pub(crate) fn new(cx: &Context, method: Method, url: Url) -> Self {
         let headers = [(DEPTH, HeaderValue::from(cx.depth))].into_iter().collect();
-        let (redirects, connect, idle, secret_hosts) = (REDIRECTS, CONNECT, None, cx.secret_hosts.clone());
-        Self { method, url, headers, body: Bytes::new(), redirects, connect, idle, secret_hosts }
+        Self { headers, secret_hosts: cx.secret_hosts.clone(), ..Self::plain(method, url) }
+    }
+
+    /// A call that carries nothing of the attempt for which it is made.
+    pub(crate) fn plain(method: Method, url: Url) -> Self {
+        let (headers, redirects, connect, idle) = (HeaderMap::new(), REDIRECTS, CONNECT, None);
+        Self { method, url, headers, body: Bytes::new(), redirects, connect, idle, secret_hosts: SecretHosts::default() }
     }
 }
 
@@ -168,6 +174,9 @@ pub(super) fn explain(url: &Url, fault: reqwest::Error) -> NodeError {
         NodeError::retry("HTTP_TIMEOUT", message)
     } else if fault.is_builder() {
         NodeError::fatal("INVALID_PARAMETER", message)
+    } else if fault.is_connect() {
+        // Whoever pays for the call must know that nobody has heard it.
+        NodeError::retry("NETWORK_ERROR", message).with_details(json!({"sent": false}))
     } else {
         NodeError::retry("NETWORK_ERROR", message)
     }

@@ -23,7 +23,7 @@ async fn node_types_tell_the_palette_and_the_forms_everything() {
     }
     for wanted in
         "trigger.manual set transform condition filter delay http.request command git.clone git.branch git.commit git.push \
-         switch map call respond wait.signal approval email.send slack.message"
+         switch map call respond wait.signal approval email.send slack.message claude.message"
             .split_whitespace()
     {
         assert!(types.contains(wanted), "{wanted} is not among {types:?}");

@@ -4,7 +4,11 @@ mod whole;
 
 use std::sync::OnceLock;
 
-use flowforge_tests::{Ledger, Postgres, Remote, chain, root};
+use flowforge_tests::{
+    Ledger, Postgres, Remote, chain,
+    messages_api::{MessagesApi, Reply, Scenario},
+    root,
+};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -13,13 +17,15 @@ use super::acts::Act;
 /// What workflows have an effect on.
 pub(super) struct World {
     pub(super) ledger: Ledger,
+    pub(super) models: MessagesApi,
     remote: OnceCell<Remote>,
     postgres: OnceLock<Postgres>,
 }
 
 impl World {
     pub(super) async fn start() -> Self {
-        Self { ledger: Ledger::start().await, remote: OnceCell::new(), postgres: OnceLock::new() }
+        let models = MessagesApi::start(Scenario::of([Reply::text("ok").repeat(-1)])).await;
+        Self { ledger: Ledger::start().await, models, remote: OnceCell::new(), postgres: OnceLock::new() }
     }
 
     /// The remote, for those who need one.
@@ -215,6 +221,12 @@ impl Case {
         let params = json!({"token": "{{ secrets.SLACK_TOKEN }}", "channel": "C123", "text": "Hello",
             "api_url": world.ledger.slack_url("{{ trigger.case }}.it")});
         Self { marks: &[("it", 1), ("mark", 1)], ..Self::of(&["slack.message"], world.small("slack.message", params)) }
+    }
+
+    /// A model that answers the same whenever it is asked, though each time is billed.
+    pub(super) fn claude_message(world: &World) -> Self {
+        let params = json!({"prompt": "Hello", "model": "claude-haiku-5-5", "api_key": "{{ secrets.ANTHROPIC_API_KEY }}"});
+        Self { marks: &[("mark", 1)], ..Self::of(&["claude.message"], world.small("claude.message", params)) }
     }
 
     /// Takes effect in a database, once wherever it dies: how often is part of the mark.

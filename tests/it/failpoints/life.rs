@@ -89,7 +89,8 @@ impl<'a> Life<'a> {
     ) -> Self {
         let name = format!("case-{}", plan.join("-").replace(':', "-"));
         let postgres = mould.postgres.as_ref().map(Postgres::copy);
-        let environment = planted(environment, plan.first());
+        let mut environment = planted(environment, plan.first());
+        environment.push(("FLOWFORGE_ANTHROPIC_BASE_URL".to_owned(), world.models.url()));
         let server = Server::start_on(mould.left.folder(), settings(postgres.as_ref(), environment)).await;
         let client = Client::anonymous(&server.base()).with_token(&mould.token);
         let asker = Asker::new(world, case, client, name, &mould.workflow).await;

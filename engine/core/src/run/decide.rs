@@ -248,7 +248,7 @@ impl Run {
         let StepState::Waiting { attempt, awaiting: Some(awaiting), .. } = self.state(step) else { return None };
         let attempt = *attempt;
         match &**awaiting {
-            Awaiting::Approval(_) | Awaiting::Funds(_) | Awaiting::Resolutions { .. } => None,
+            Awaiting::Approval(_) | Awaiting::Funds(_) | Awaiting::Resolutions { .. } | Awaiting::Quota { .. } => None,
             Awaiting::Signal { name } => {
                 let (_, payload) = self.signals.iter().find(|(kept, _)| kept == name)?;
                 Some(self.answered(step, attempt, payload.clone(), None))

@@ -72,6 +72,7 @@ fn waits(awaiting: &Awaiting) -> String {
         Awaiting::Signal { name } => format!("waits for signal {name}"),
         Awaiting::Approval(_) => "waits for a decision".to_owned(),
         Awaiting::Funds(_) => "waits for money".to_owned(),
+        Awaiting::Quota { since } => format!("waits for a quota since {}", since.0),
         Awaiting::Resolutions { open } => format!("waits for {open} answers"),
         Awaiting::Children(children) => format!("waits for {} children", children.total()),
     }

@@ -44,6 +44,7 @@ async fn the_servers_own_database_is_refused() {
             work_dir: crate::testing::work_dir(),
             own_database: OwnDatabase::from_url(url),
             own_redis: None,
+            models: crate::ModelsConfig::new(None, None, None).unwrap(),
         };
         Bench::with("postgres.query", &Services::new(config))
     };
