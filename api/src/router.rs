@@ -30,8 +30,8 @@ use crate::{
     extract::BODY_LIMIT,
     request_id,
     routes::{
-        approvals, auth, blobs, checkpoints, deliveries, docs, events, health, hooks, node_types, reruns, runs, schedules,
-        secrets, signals, steps, triggers, versions, why, workflows, workspace,
+        approvals, auth, blobs, budgets, checkpoints, deliveries, docs, events, health, hooks, node_types, reruns, runs,
+        schedules, secrets, signals, steps, triggers, usage, versions, why, workflows, workspace,
     },
     security,
 };
@@ -42,7 +42,7 @@ use crate::{
         with a stable `code`; lists are read with `limit` and `cursor`; times are RFC 3339 in UTC."),
     modifiers(&Bearer, &Problems),
     security(("bearer" = [])),
-    components(schemas(GraphProblem, blobs::BlobReference, runs::RunError)),
+    components(schemas(GraphProblem, blobs::BlobReference, budgets::UsageTokens, runs::RunError)),
 )]
 struct Document;
 
@@ -98,6 +98,11 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(blobs::show))
         .routes(routes!(checkpoints::list))
         .routes(routes!(checkpoints::diff))
+        .routes(routes!(budgets::list, budgets::create))
+        .routes(routes!(budgets::change, budgets::delete))
+        .routes(routes!(budgets::top_ups, budgets::top_up))
+        .routes(routes!(budgets::of_run, budgets::top_up_run))
+        .routes(routes!(usage::show))
         .routes(routes!(events::stream))
         .routes(routes!(node_types::list))
         .routes(routes!(schedules::fires))

@@ -3,6 +3,7 @@
 pub(crate) mod approvals;
 pub(crate) mod auth;
 pub(crate) mod blobs;
+pub(crate) mod budgets;
 pub(crate) mod checkpoints;
 pub(crate) mod deliveries;
 pub(crate) mod docs;
@@ -17,6 +18,7 @@ pub(crate) mod secrets;
 pub(crate) mod signals;
 pub(crate) mod steps;
 pub(crate) mod triggers;
+pub(crate) mod usage;
 pub(crate) mod versions;
 pub(crate) mod why;
 pub(crate) mod workflows;

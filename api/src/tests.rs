@@ -4,6 +4,7 @@
 mod accounts;
 mod approvals;
 mod blobs;
+mod budgets;
 mod children;
 mod faults;
 mod files;

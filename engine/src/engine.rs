@@ -2,6 +2,7 @@
 
 mod decide;
 mod hooks;
+mod money;
 mod rerun;
 mod schedules;
 mod secrets;
@@ -9,7 +10,7 @@ mod why;
 
 use std::{sync::Arc, time::Duration};
 
-use flowforge_core::{Catalog, Priority, Rejected, RunId, WorkflowId, WorkspaceId, node::Evaluate, template::Secrets};
+use flowforge_core::{Catalog, Priority, Rejected, RunId, UserId, WorkflowId, WorkspaceId, node::Evaluate, template::Secrets};
 use futures::{FutureExt, Stream};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -19,6 +20,7 @@ pub(crate) use self::why::why;
 pub use self::{
     decide::{Asked, NewDecision},
     hooks::Backlog,
+    money::LARGEST_BUDGET,
     rerun::{Rerun, RerunPlan, RerunStep},
     schedules::Backfill,
     why::Reason,
@@ -79,6 +81,8 @@ pub struct NewRun {
     pub priority: Option<Priority>,
     /// What tells a repetition of the same request.
     pub dedupe: Option<Dedupe>,
+    /// The person who starts it, if it is one.
+    pub started_by: Option<UserId>,
 }
 
 /// What tells a repetition of a request from another request.
@@ -175,11 +179,11 @@ impl Engine {
     /// `NotFound` and `Invalid` for the workflow, `BadInput` for an input that is nested too deep, `Conflict` when the dedupe key was used for something else, `Busy`, and
     /// `Storage`: then it is not known whether the run exists.
     pub async fn start(&self, new: NewRun) -> Result<Started> {
-        let NewRun { workspace, workflow, version, input, trigger, priority, dedupe } = new;
+        let NewRun { workspace, workflow, version, input, trigger, priority, dedupe, started_by } = new;
         let input = Arc::new(storable_input(input)?);
         let compiled = self.shared.versions.to_start(&self.shared.store, workspace, workflow, version).await?;
         let new = Accept::new(workspace, compiled, input, trigger);
-        self.accept(Accept { priority, dedupe, ..new }).await
+        self.accept(Accept { priority, dedupe, started_by, ..new }).await
     }
 
     async fn accept(&self, mut new: Accept) -> Result<Started> {

@@ -14,12 +14,11 @@ use std::{
 
 use flowforge_core::{
     Awaiting, Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
-    cache::Forgetful,
+    cache::Answers,
     conflict::Unrecorded,
     expression::Expression,
     files::{Files, Unkept},
     graph::Param,
-    money::Unmetered,
     node::{Context, Evaluate, LogSink, NodeError, Outcome},
     secret::SecretHosts,
     template::{MissingSecret, Scope},
@@ -30,14 +29,16 @@ use serde_json::{Map, Value};
 use self::mask::{Mask, MaskedLog};
 pub(crate) use self::storable::{DEEPEST, is_too_deep, json_text, roughly, storable, storable_input, text as storable_text};
 use crate::{
+    answers::KeptAnswers,
     blob::Blobs,
-    clock::Clock,
+    clock::{self, Clock},
     failpoint::{Point, reached},
     files::StepFiles,
+    money::{Ledger, StepPurse},
     queue::StepRef,
     record::effect_key,
     secrets::{Found, Vault},
-    store::Store,
+    store::{Store, money::Asked},
 };
 
 /// The longest message of an error, in bytes; the rest of a longer one is cut off.
@@ -51,6 +52,7 @@ pub(crate) struct Executor {
     pub(crate) blobs: Blobs,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
+    pub(crate) ledger: Ledger,
 }
 
 /// An attempt to be made.
@@ -153,6 +155,7 @@ impl Executor {
     async fn call(&self, task: &Task, resolved: Resolved) -> (Option<Value>, Result<Outcome, NodeError>) {
         let Resolved { params, shell_values, secret_hosts, mask } = resolved;
         let input = storable::noted(mask.value(params.clone()));
+        let purse = self.purse(task);
         let cx = Context {
             workspace: task.workspace,
             workflow: task.workflow,
@@ -167,8 +170,8 @@ impl Executor {
             secret_hosts,
             woken: task.woken,
             awaited: task.awaited.clone(),
-            purse: Arc::new(Unmetered),
-            answers: Arc::new(Forgetful),
+            purse: Arc::new(purse.clone()),
+            answers: self.answers(task),
             conflicts: Arc::new(Unrecorded),
             files: self.files(task),
             log: if mask.is_empty() { task.log.clone() } else { Arc::new(MaskedLog::new(task.log.clone(), mask.clone())) },
@@ -182,7 +185,27 @@ impl Executor {
                 Err(NodeError::retry("TIMEOUT", format!("`{}` took longer than its limit of {} s", task.node, task.timeout_s)))
             }
         };
+        purse.close().await;
         (Some(input), mask.result(result))
+    }
+
+    /// What models have answered before in the attempt's workspace.
+    fn answers(&self, task: &Task) -> Arc<dyn Answers> {
+        Arc::new(KeptAnswers { store: self.store.clone(), workspace: task.workspace })
+    }
+
+    /// What this execution pays from. Another execution of the same attempt pays from another one.
+    fn purse(&self, task: &Task) -> StepPurse {
+        let who = Asked {
+            workspace: task.workspace,
+            workflow: task.workflow,
+            run: task.run,
+            node: task.node.clone(),
+            attempt: task.attempt,
+            holder: clock::new_uuid(),
+            worker: self.ledger.worker,
+        };
+        StepPurse::new(self.ledger.clone(), who)
     }
 
     async fn resolve(&self, task: &Task) -> Result<Resolved, NodeError> {

@@ -16,6 +16,10 @@
 //! | `sent`        | after it: whoever sends has not been answered                                                |
 //! | `delivered`   | a delivery is on disk, and its run is not                                                    |
 //! | `begun`       | the run of a delivery is on disk, and the delivery does not say so                           |
+//! | `reserve`     | before money is set aside for a turn                                                         |
+//! | `reserved`    | after it: whoever pays has not begun the turn                                                |
+//! | `settle`      | a turn was paid for, and the ledger does not know how much                                   |
+//! | `settled`     | after it: whoever has paid has not been answered                                             |
 //! | `gather`      | all children of a step have ended, and their outputs have not been read                      |
 //!
 //! `FLOWFORGE_CRASH_AT=committed:3` aborts the process when `committed` is reached for the third time, without running
@@ -39,6 +43,10 @@ pub(crate) enum Point {
     Gather,
     Delivered,
     Begun,
+    Reserve,
+    Reserved,
+    Settle,
+    Settled,
 }
 
 /// Says that a point was reached.
@@ -131,6 +139,10 @@ mod planted {
                 Self::Gather => "gather",
                 Self::Delivered => "delivered",
                 Self::Begun => "begun",
+                Self::Reserve => "reserve",
+                Self::Reserved => "reserved",
+                Self::Settle => "settle",
+                Self::Settled => "settled",
             }
         }
     }

@@ -10,6 +10,7 @@
 //! The database decides and everything else hints: a run has one owner at a time, every write names the owner's epoch, and
 //! nothing is acknowledged before the transaction that holds it is on disk.
 
+mod answers;
 mod audit;
 mod blob;
 pub mod clock;
@@ -23,6 +24,7 @@ mod failpoint;
 mod feed;
 mod files;
 mod hints;
+mod money;
 mod owner;
 mod queue;
 mod record;
@@ -40,7 +42,10 @@ pub use crate::{
     blob::{BlobConfig, BlobStream, Blobs, shown, unmarked},
     clock::Clock,
     config::{EngineConfig, QueueConfig},
-    engine::{Asked, Backfill, Backlog, Dedupe, Engine, NewDecision, NewRun, Reason, Rerun, RerunPlan, RerunStep, Started},
+    engine::{
+        Asked, Backfill, Backlog, Dedupe, Engine, LARGEST_BUDGET, NewDecision, NewRun, Reason, Rerun, RerunPlan, RerunStep,
+        Started,
+    },
     error::{Error, Result},
     feed::FeedEvent,
     record::{AttemptRecord, LogRecord, Parent, RunRecord},

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use flowforge_core::{
-    NodeId, Priority, RunId, RunStatus, StepStatus, Timestamp, WorkflowId, WorkspaceId, event::RunError, node::NodeError,
+    Awaiting, NodeId, Priority, RunId, RunStatus, StepStatus, Timestamp, WorkflowId, WorkspaceId, event::RunError,
+    money::Shortage, node::NodeError,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use crate::clock::iso;
 
 /// A run, as lists and pages show it.
 #[derive(Debug, Clone)]
@@ -106,6 +110,9 @@ impl AttemptRecord {
     /// What it waits for, as readers are shown it: of a list of runs how many there are, and not what each is given.
     pub fn awaiting_shown(&self) -> Option<Value> {
         let awaiting = self.awaiting.as_ref()?;
+        if let Ok(Awaiting::Funds(shortage)) = Awaiting::deserialize(awaiting) {
+            return Some(funds_shown(&shortage));
+        }
         if awaiting["kind"] != "children" {
             return Some(awaiting.clone());
         }
@@ -117,6 +124,25 @@ impl AttemptRecord {
         }
         Some(shown)
     }
+}
+
+/// A shortage as readers are shown it: in words, and in dollars.
+fn funds_shown(shortage: &Shortage) -> Value {
+    json!({
+        "kind": "funds", "message": told(shortage), "budget": shortage.budget, "scope": shortage.scope,
+        "limit_usd": shortage.limit.usd(), "spent_usd": shortage.spent.usd(), "reserved_usd": shortage.reserved.usd(),
+        "resets_at": shortage.resets_at.map(iso),
+    })
+}
+
+/// A shortage with what ends it, and who may.
+pub(crate) fn told(shortage: &Shortage) -> String {
+    let ends = match (shortage.budget.as_str(), shortage.resets_at) {
+        ("step" | "run", _) => "an editor may add to it".to_owned(),
+        (_, Some(at)) => format!("it begins anew at {}, and an owner may add to it or raise it", iso(at)),
+        (_, None) => "an owner may add to it or raise it".to_owned(),
+    };
+    format!("{shortage}; {ends}")
 }
 
 /// Where in the run's record an attempt's transitions stand.

@@ -40,6 +40,9 @@ pub(crate) async fn keep_up(shared: &Arc<Shared>) {
             let now = clock::monotonic();
             if looked_through.is_none_or(|at| now.duration_since(at) >= LOOK_THROUGH) {
                 looked_through = Some(now);
+                if let Err(fault) = forget_old_money(shared).await {
+                    tracing::warn!(%fault, "what was spent long ago could not be removed; the next look will");
+                }
                 if let Err(fault) = forget_strays(shared).await {
                     tracing::warn!(%fault, "the blob store could not be looked through; the next look will");
                 }
@@ -53,6 +56,7 @@ pub(crate) async fn keep_up(shared: &Arc<Shared>) {
 }
 
 async fn remove_expired(shared: &Shared) -> Result<()> {
+    shared.store.forget_answers().await?;
     for (workspace, before) in shared.store.retention().await? {
         let mut after = None;
         loop {
@@ -76,6 +80,13 @@ async fn remove_deliveries(shared: &Shared, workspace: WorkspaceId, before: Time
     let kept = i64::try_from(DEDUPE.as_millis()).unwrap_or(i64::MAX);
     let before = before.min(Timestamp(shared.clock.now().0.saturating_sub(kept)));
     while shared.store.remove_deliveries(workspace, before, LOT).await? == LOT {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+async fn forget_old_money(shared: &Shared) -> Result<()> {
+    while shared.store.forget_old_money().await? > 0 {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

@@ -23,6 +23,7 @@ use crate::{
     error::Result,
     executor::Executor,
     hints::Hints,
+    money::Ledger,
     queue::{Bell, Heard, Hint, Priority, Queue, StepRef},
     secrets::Vault,
     store::Store,
@@ -85,10 +86,12 @@ impl Shared {
         let room = Arc::new(Semaphore::new(config.max_runs));
         let blobs = Blobs::open(&config.blobs)?;
         let vault = Vault::new(store.clone(), config.master_key.clone(), environment);
+        let worker = WorkerId::new(clock::new_uuid());
+        let ledger = Ledger { store: store.clone(), worker, queue: queue.clone() };
         Ok(Self {
             committer: Committer::start(store.location(), hints.clone()).await?,
             versions: Versions::new(catalog.clone(), trust),
-            executor: Executor { evaluate, vault, blobs: blobs.clone(), store: store.clone(), clock: clock.clone() },
+            executor: Executor { evaluate, vault, blobs: blobs.clone(), store: store.clone(), clock: clock.clone(), ledger },
             blobs,
             marks: Marks::start(store.clone()),
             limits: Limits::default(),
@@ -99,7 +102,7 @@ impl Shared {
             queue,
             clock,
             config,
-            worker: WorkerId::new(clock::new_uuid()),
+            worker,
             runtime: tokio::runtime::Handle::current(),
             leaving: CancellationToken::new(),
             left: CancellationToken::new(),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use flowforge_core::{
-    Input, NodeId, Priority, RunId, RunStatus, StepIx, Timestamp, WorkflowId, WorkspaceId,
+    Input, NodeId, Priority, RunId, RunStatus, StepIx, Timestamp, UserId, WorkflowId, WorkspaceId,
     graph::Limit,
     node::NodeError,
     run::Kept,
@@ -52,6 +52,8 @@ pub(crate) struct Accept {
     pub(crate) called_by: Option<Uuid>,
     /// Whether it may begin in this process at once.
     pub(crate) here: bool,
+    /// The person who starts it.
+    pub(crate) started_by: Option<UserId>,
 }
 
 impl Accept {
@@ -72,6 +74,7 @@ impl Accept {
             kept: Vec::new(),
             called_by: None,
             here: true,
+            started_by: None,
         }
     }
 }
@@ -156,6 +159,7 @@ fn rows(shared: &Shared, new: &Accept, limit: Option<KeyedLimit>) -> (RunRecord,
         depth: new.depth,
         origin: new.origin,
         limit,
+        started_by: new.started_by,
     };
     let record = RunRecord {
         id: new.id,

@@ -4,6 +4,7 @@
 //! since a transaction that reads first and writes later fails without waiting. PostgreSQL has one pool for both.
 
 pub mod accounts;
+mod answers;
 pub(crate) mod audit;
 pub mod checkpoints;
 mod connect;
@@ -15,6 +16,7 @@ pub mod inbox;
 pub mod leases;
 mod limits;
 pub mod logs;
+pub mod money;
 mod page;
 pub(crate) mod retention;
 pub mod runs;

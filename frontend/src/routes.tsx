@@ -10,7 +10,7 @@ import {
 import { queryClient, setupRequired } from './api/queries'
 import { hasSession, refreshSession } from './api/session'
 import { deliveryQuery } from './api/triggerQueries'
-import type { DeliveryStatus, RunStatus, TriggerKind, WorkflowStatus } from './api/types'
+import type { DeliveryStatus, RunStatus, TriggerKind, UsageBy, WorkflowStatus } from './api/types'
 import { Frame } from './pages/Frame'
 import { Missing } from './pages/Missing'
 import { Trouble } from './pages/Trouble'
@@ -96,7 +96,7 @@ const runs = createRoute({
   component: lazyRouteComponent(() => import('./pages/Runs'), 'Runs'),
 })
 
-export const runTabs = ['items', 'files', 'output', 'response', 'input', 'error', 'log'] as const
+export const runTabs = ['items', 'files', 'cost', 'output', 'response', 'input', 'error', 'log'] as const
 export type RunTab = (typeof runTabs)[number]
 export type RunSearch = { step?: string; attempt?: number; tab?: RunTab }
 
@@ -162,6 +162,23 @@ const secrets = createRoute({
   component: lazyRouteComponent(() => import('./pages/Secrets'), 'Secrets'),
 })
 
+const budgets = createRoute({
+  getParentRoute: () => inside,
+  path: pages.budgets,
+  component: lazyRouteComponent(() => import('./pages/Budgets'), 'Budgets'),
+})
+
+const usageBys: UsageBy[] = ['day', 'workflow', 'node', 'model', 'user', 'run']
+const usage = createRoute({
+  getParentRoute: () => inside,
+  path: pages.usage,
+  validateSearch: (search: Record<string, unknown>): { by?: UsageBy; days?: number } => ({
+    by: oneOf(usageBys, search.by),
+    days: typeof search.days === 'number' ? search.days : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/Usage'), 'Usage'),
+})
+
 const approvals = createRoute({
   getParentRoute: () => inside,
   path: pages.approvals,
@@ -189,6 +206,8 @@ export const router = createRouter({
       delivery,
       approvals,
       secrets,
+      budgets,
+      usage,
       settings,
     ]),
   ]),

@@ -15,6 +15,7 @@ mod m20261120_005_index_approvals;
 mod m20261120_006_mark_begun;
 mod m20261120_007_create_triggers;
 mod m20261120_008_create_secrets;
+mod m20261120_009_create_ledger;
 mod m20261120_011_create_checkpoints;
 mod m20261120_012_remember_slots;
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_006_mark_begun::Migration),
             Box::new(m20261120_007_create_triggers::Migration),
             Box::new(m20261120_008_create_secrets::Migration),
+            Box::new(m20261120_009_create_ledger::Migration),
             Box::new(m20261120_011_create_checkpoints::Migration),
             Box::new(m20261120_012_remember_slots::Migration),
         ]

@@ -72,7 +72,8 @@ async fn to_the_end(engine: &Engine, file: WorkflowFile, input: Value) -> Result
     let workspace = engine.store().local_workspace(now).await?;
     let first = NewVersion { graph: file.graph, note: String::new(), created_by: None, at: now };
     let workflow = engine.store().create_workflow(workspace, file.name, file.description, first).await?.id;
-    let new = NewRun { workspace, workflow, version: None, input, trigger: "manual", priority: None, dedupe: None };
+    let new =
+        NewRun { workspace, workflow, version: None, input, trigger: "manual", priority: None, dedupe: None, started_by: None };
     let run = engine.start(new).await?.record.id;
     follow(engine, workspace, run).await?;
     let timeline = progress::timeline(&family::lines(engine.store(), workspace, run, 0).await?);

@@ -82,7 +82,7 @@ pub(crate) async fn rerun(
     Raw(body): Raw,
 ) -> Result<Response> {
     let dedupe = dedupe(&headers, id.uuid(), &body)?;
-    let started = app.engine.rerun(Rerun { dedupe, ..ask(who.workspace, id, &body)? }).await?;
+    let started = app.engine.rerun(Rerun { dedupe, started_by: Some(who.user), ..ask(who.workspace, id, &body)? }).await?;
     let status = if started.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, with_name(&app, started.record).await?).into_response())
 }
@@ -116,7 +116,7 @@ pub(crate) async fn plan(
 
 fn ask(workspace: WorkspaceId, run: RunId, body: &[u8]) -> Result<Rerun> {
     let RerunRun { from_node, version, input } = if body.is_empty() { RerunRun::default() } else { parse(body)? };
-    Ok(Rerun { workspace, run, from: from_node, version, input, dedupe: None })
+    Ok(Rerun { workspace, run, from: from_node, version, input, dedupe: None, started_by: None })
 }
 
 /// A field that is there is given, even when it is null.

@@ -201,6 +201,7 @@ pub(crate) async fn start(
         trigger: origin(&headers),
         priority: ask.priority,
         dedupe: dedupe(&headers, workflow.uuid(), &body)?,
+        started_by: Some(who.user),
     };
     let started = app.engine.start(new).await?;
     let status = if started.is_new { StatusCode::CREATED } else { StatusCode::OK };

@@ -64,6 +64,18 @@ enum ReasonFields {
         open: u64,
         total: u64,
     },
+    Funds {
+        node_id: String,
+        /// `step`, `run`, or the id of a budget.
+        budget: String,
+        /// Whose money it is, in words.
+        scope: String,
+        limit_usd: f64,
+        spent_usd: f64,
+        reserved_usd: f64,
+        #[schema(required = true)]
+        resets_at: Option<String>,
+    },
     Paused {
         since: String,
     },
@@ -104,6 +116,15 @@ fn fields(reason: Reason) -> ReasonFields {
         Reason::Approval { node, approvers } => ReasonFields::Approval { node_id: node.to_string(), approvers },
         Reason::Signal { node, name } => ReasonFields::Signal { node_id: node.to_string(), name },
         Reason::Children { node, open, total } => ReasonFields::Children { node_id: node.to_string(), open, total },
+        Reason::Funds { node, shortage } => ReasonFields::Funds {
+            node_id: node.to_string(),
+            budget: shortage.budget,
+            scope: shortage.scope,
+            limit_usd: shortage.limit.usd(),
+            spent_usd: shortage.spent.usd(),
+            reserved_usd: shortage.reserved.usd(),
+            resets_at: shortage.resets_at.map(iso),
+        },
         Reason::Paused { since } => ReasonFields::Paused { since: iso(since) },
         Reason::StepLease { node, worker } => ReasonFields::StepLease { node_id: node.to_string(), worker },
         Reason::StepBlocked { node, key, limit, position } => {

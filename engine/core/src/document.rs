@@ -104,6 +104,9 @@ pub struct Settings {
     /// What is run when a run fails, whatever the cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+    /// The most that a run may spend on turns of models, with the runs that its steps start, in dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_usd: Option<f64>,
     /// Everything else.
     #[serde(flatten)]
     pub other: Map<String, Value>,

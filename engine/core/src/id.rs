@@ -77,6 +77,8 @@ ids! {
     TriggerId "trg"
     /// What came to a trigger: a request, an event, a slot.
     DeliveryId "dlv"
+    /// What may be spent in a period.
+    BudgetId "bdg"
     /// A signed-in browser, through all its refresh tokens.
     SessionId "ses"
 }

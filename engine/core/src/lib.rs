@@ -37,7 +37,7 @@ pub use crate::{
     document::Document,
     event::{Command, Event},
     graph::{Graph, StepIx},
-    id::{DeliveryId, NodeId, RunId, SessionId, TriggerId, UserId, WorkerId, WorkflowId, WorkspaceId},
+    id::{BudgetId, DeliveryId, NodeId, RunId, SessionId, TriggerId, UserId, WorkerId, WorkflowId, WorkspaceId},
     priority::Priority,
     problem::Problem,
     run::{Input, Rejected, Run},

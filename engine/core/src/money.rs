@@ -1,9 +1,16 @@
 //! Money: what a turn of a model may cost and has cost, and who sees to it that budgets hold.
 
+mod period;
+mod room;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    period::{Period, Span, Zone},
+    room::Room,
+};
 use crate::{
     node::{BoxFuture, NodeError},
     time::Timestamp,

@@ -241,6 +241,8 @@ fn limits_and_handlers_of_a_run() {
         json!({"concurrency": {"limit": 1, "key": "{{ item }}"}}),
         json!({"concurrency": {"limit": 1, "key": "{{ trigger.a + 1 }}"}}),
         json!({"concurrency": {"limit": 1, "key": "{{ trigger.a"}}),
+        json!({"budget_usd": 2.5}),
+        json!({"budget_usd": -0.01}),
     ];
     check_each(
         settings.map(|settings| json!({"nodes": [node("a", "set")], "settings": settings})),
@@ -260,6 +262,9 @@ fn limits_and_handlers_of_a_run() {
         invalid_parameter.settings.concurrency.key: `settings.concurrency.key` may hold plain paths into `trigger`, for example `{{ trigger.repo }}`
         7
         invalid_parameter.settings.concurrency.key: `settings.concurrency.key` cannot be read: `{{` without the closing `}}`
+        8
+        9
+        invalid_parameter.settings.budget_usd: `settings.budget_usd` must be 0 to 1000000 dollars
     "#]],
     );
 }

@@ -3,7 +3,7 @@
 //! Record numbers are given out by the database, so that two writers of a run never take the same: a delta says how many
 //! it needs, and its rows name theirs as offsets from the first one.
 
-use flowforge_core::{NodeId, Priority, RunId, RunStatus, StepStatus, Timestamp, WorkerId, WorkflowId, WorkspaceId};
+use flowforge_core::{NodeId, Priority, RunId, RunStatus, StepStatus, Timestamp, UserId, WorkerId, WorkflowId, WorkspaceId};
 use uuid::Uuid;
 
 use crate::record::Parent;
@@ -104,6 +104,8 @@ pub(crate) struct NewRunRow {
     /// The run that this one repeats.
     pub(crate) origin: Option<RunId>,
     pub(crate) limit: Option<KeyedLimit>,
+    /// The person who has started it.
+    pub(crate) started_by: Option<UserId>,
 }
 
 /// A limit on what is under way at once, and what is counted together.

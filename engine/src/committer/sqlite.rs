@@ -25,9 +25,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const INSERT_RUN: &str = "INSERT INTO runs (id, workspace_id, workflow_id, version, status, trigger, trigger_node, input, output, error, epoch, \
      owner, next_seq, crashes, dedupe_key, dedupe_hash, wake_at, deadline_at, started_seq, cancel_seq, finished_seq, created_at, started_at, \
      cancel_requested_at, finished_at, priority, parent_run_id, parent_node, parent_attempt, parent_index, body, depth, origin_run_id, \
-     concurrency_key, concurrency_limit, paused_at, signals, response) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+     concurrency_key, concurrency_limit, paused_at, signals, response, started_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
      1 + ?13, 0, ?14, ?15, ?16, ?17, 1 + ?18, 1 + ?19, 1 + ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, \
-     ?35, ?36, ?37) ON CONFLICT DO NOTHING";
+     ?35, ?36, ?37, ?38) ON CONFLICT DO NOTHING";
 const UPDATE_RUN: &str = "UPDATE runs SET next_seq = next_seq + ?3, status = coalesce(?4, status), output = coalesce(?5, output), \
      error = coalesce(?6, error), wake_at = ?7, owner = CASE WHEN ?8 THEN NULL ELSE owner END, crashes = CASE WHEN ?9 THEN 0 ELSE crashes END, \
      begun_epoch = CASE WHEN ?20 THEN epoch ELSE begun_epoch END, \
@@ -255,6 +255,7 @@ impl<'c> Statements<'c> {
             patch.paused.flatten().map(|at| at.0),
             patch.signals,
             patch.response,
+            row.started_by.map(|user| user.uuid()),
         ];
         // A RETURNING clause would cost as much as the insert: SQLite makes a trigger and a journal of it.
         let inserted = self.insert_run.execute(values)?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use flowforge_core::{
-    NodeId, RunId, StepIx, WorkspaceId,
+    NodeId, RunId, StepIx, UserId, WorkspaceId,
     rerun::{Ask, Begin, Decision, Past, Plan, plan},
 };
 use serde_json::Value;
@@ -42,6 +42,8 @@ pub struct Rerun {
     pub input: Option<Value>,
     /// What tells a repetition of the same request.
     pub dedupe: Option<Dedupe>,
+    /// The person who makes it again, if it is one.
+    pub started_by: Option<UserId>,
 }
 
 /// What making a run again would do.
@@ -88,7 +90,8 @@ impl Engine {
         let input = other.map_or_else(|| record.input.clone(), Arc::new);
         let (origin, priority) = (Some(record.id), Some(record.priority));
         let accept = Accept { trigger_step: trigger, ..Accept::new(new.workspace, compiled, input, word) };
-        self.accept(Accept { origin, priority, kept: plan.kept, dedupe: new.dedupe, ..accept }).await
+        let (dedupe, started_by) = (new.dedupe, new.started_by);
+        self.accept(Accept { origin, priority, kept: plan.kept, dedupe, started_by, ..accept }).await
     }
 
     /// Says what [`Self::rerun`] would do.

@@ -2,11 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use flowforge_core::{NodeId, RunId, RunStatus, Timestamp, WorkspaceId};
+use flowforge_core::{NodeId, RunId, RunStatus, Timestamp, WorkspaceId, money::Shortage};
 
 use super::Engine;
 use crate::{
     error::Result,
+    record::told,
     store::why::{Awaited, Lease, Standing, Wait},
 };
 
@@ -52,6 +53,13 @@ pub enum Reason {
         node: NodeId,
         /// The signal's name.
         name: String,
+    },
+    /// It waits for money.
+    Funds {
+        /// The step that is to pay.
+        node: NodeId,
+        /// The budget that is used up.
+        shortage: Shortage,
     },
     /// It waits for the runs that a step has started.
     Children {
@@ -105,6 +113,7 @@ impl Reason {
             Self::Timer { .. } => "timer",
             Self::Approval { .. } => "approval",
             Self::Signal { .. } => "signal",
+            Self::Funds { .. } => "funds",
             Self::Children { .. } => "children",
             Self::Paused { .. } => "paused",
             Self::StepLease { .. } => "step_lease",
@@ -128,6 +137,7 @@ impl fmt::Display for Reason {
             Self::Timer { .. } => write!(f, "it waits for a time"),
             Self::Approval { node, .. } => write!(f, "`{node}` waits for a decision"),
             Self::Signal { node, name } => write!(f, "`{node}` waits for the signal `{name}`"),
+            Self::Funds { node, shortage } => write!(f, "`{node}` waits for money: {}", told(shortage)),
             Self::Children { node, open, total } => write!(f, "`{node}` waits for {open} of the {total} runs that it starts"),
             Self::Paused { .. } => write!(f, "it is paused: no step begins until it is resumed"),
             Self::StepLease { node, worker: Some(worker) } => write!(f, "`{worker}` executes `{node}`"),
@@ -228,6 +238,7 @@ fn of_wait(Wait { node, what, .. }: Wait) -> Option<Reason> {
         Awaited::Approval { approvers } => Reason::Approval { node, approvers },
         Awaited::Signal { name } => Reason::Signal { node, name },
         Awaited::Children { open, total } => Reason::Children { node, open, total },
+        Awaited::Funds(shortage) => Reason::Funds { node, shortage },
     })
 }
 

@@ -86,6 +86,12 @@ pub(crate) const RULES: &[Rule] = &[
         says: "it is {}, and its owner is dead: no worker takes it over",
     },
     Rule {
+        name: "the ledger adds up",
+        query: "SELECT run_id AS id, CAST(reserved_micros AS text) AS what FROM budget_totals WHERE spent_micros < 0 OR reserved_micros < 0 \
+             OR open_turns < 0 OR (open_turns = 0 AND reserved_micros <> 0)",
+        says: "a total has {} millionths of a dollar set aside that no turn accounts for",
+    },
+    Rule {
         name: "messages are read",
         query: "SELECT i.run_id AS id, i.kind AS what FROM run_inbox i JOIN runs r ON r.id = i.run_id WHERE r.finished_at IS NULL \
              AND r.owner IN ({alive}) AND i.created_at < {dead}",

@@ -5,7 +5,7 @@
 
 mod draw;
 mod model;
-mod rows;
+pub(super) mod rows;
 
 use std::{sync::Arc, time::Duration};
 

@@ -2,6 +2,7 @@
 
 pub(super) mod accounts;
 pub(super) mod engine;
+pub(super) mod money;
 pub(super) mod secrets;
 pub(super) mod triggers;
 pub(super) mod workflows;

@@ -22,11 +22,13 @@ const DAY_MS: i64 = 24 * 3_600 * 1_000;
 /// The most rows that one statement removes.
 const ROWS: u64 = 1_000;
 /// What belongs to runs, by table, with its primary key.
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 6] = [
     ("step_logs", "run_id, seq"),
     ("step_leases", "run_id, node_id, item, attempt"),
     ("run_inbox", "id"),
     ("step_runs", "run_id, node_id, item, attempt"),
+    ("budget_totals", "id, since"),
+    ("budget_top_ups", "id"),
 ];
 
 impl Store {

@@ -160,7 +160,7 @@ impl Store {
         })
     }
 
-    async fn now_in(&self, tx: &impl ConnectionTrait) -> Result<Timestamp> {
+    pub(super) async fn now_in(&self, tx: &impl ConnectionTrait) -> Result<Timestamp> {
         let sql = format!("SELECT {} AS now", self.now_sql());
         let row = Now::find_by_statement(self.statement(&sql)).one(tx).await?;
         Ok(Timestamp(row.map_or(0, |row| row.now)))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flowforge_core::{NodeId, RunId, Timestamp, WorkerId, WorkspaceId};
+use flowforge_core::{NodeId, RunId, Timestamp, WorkerId, WorkspaceId, money::Shortage};
 use sea_orm::{
     AccessMode, ColumnTrait, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult, IsolationLevel, QueryFilter,
     Statement, TransactionOptions, TransactionTrait,
@@ -62,6 +62,7 @@ pub(crate) enum Awaited {
     Approval { approvers: Vec<String> },
     Signal { name: String },
     Children { open: u64, total: u64 },
+    Funds(Shortage),
 }
 
 impl Store {
@@ -232,10 +233,12 @@ impl Snapshot<'_> {
         let kind = "s.awaiting ->> 'kind'";
         let sql = format!(
             "SELECT s.node_id, s.wake_at, {kind} AS kind, s.awaiting ->> 'name' AS name, CAST(s.awaiting -> 'approvers' AS text) AS approvers, \
+             CASE WHEN {kind} = 'funds' THEN CAST(s.awaiting AS text) END AS funds, \
              {total} AS total, (SELECT count(*) FROM runs c WHERE c.parent_run_id = s.run_id AND c.parent_node = s.node_id \
              AND c.parent_attempt = s.attempt AND c.finished_at IS NOT NULL) AS ended \
              FROM step_runs s WHERE s.run_id = $1 AND s.status = 'waiting' AND s.finished_seq IS NULL \
-             ORDER BY CASE {kind} WHEN 'approval' THEN 0 WHEN 'signal' THEN 1 WHEN 'children' THEN 2 ELSE 3 END, s.started_seq LIMIT 1"
+             AND NOT EXISTS (SELECT 1 FROM step_leases l WHERE l.run_id = s.run_id AND l.node_id = s.node_id AND l.attempt = s.attempt) \
+             ORDER BY CASE {kind} WHEN 'approval' THEN 0 WHEN 'funds' THEN 1 WHEN 'signal' THEN 2 WHEN 'children' THEN 3 ELSE 4 END, s.started_seq LIMIT 1"
         );
         Ok(self.one::<WaitRow>(&sql).await?.map(Wait::from))
     }
@@ -291,6 +294,7 @@ struct WaitRow {
     kind: Option<String>,
     name: Option<String>,
     approvers: Option<String>,
+    funds: Option<String>,
     total: Option<i64>,
     ended: i64,
 }
@@ -303,6 +307,7 @@ impl From<WaitRow> for Wait {
             "approval" => Some(Awaited::Approval { approvers }),
             "signal" => Some(Awaited::Signal { name: row.name.unwrap_or_default() }),
             "children" => Some(Awaited::Children { open: total.saturating_sub(row.ended.cast_unsigned()), total }),
+            "funds" => row.funds.as_deref().and_then(|json| serde_json::from_str(json).ok()).map(Awaited::Funds),
             _ => None,
         });
         Self { node: NodeId::new(row.node_id), until: row.wake_at.map(Timestamp), what }

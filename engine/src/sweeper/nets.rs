@@ -8,6 +8,7 @@ use flowforge_core::RunId;
 use crate::{
     engine::{Reason, why},
     error::Result,
+    money,
     shared::Shared,
     store::inbox::Message,
 };
@@ -33,7 +34,7 @@ pub(super) async fn cast(shared: &Arc<Shared>) -> Result<()> {
             look(shared, run).await?;
         }
     }
-    Ok(())
+    money::look_after(shared).await
 }
 
 /// Has the run read again by whoever owns it, or will.

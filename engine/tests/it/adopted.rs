@@ -53,6 +53,7 @@ fn a_run_that_is_made_again_needs_nothing_of_the_first_one() {
             version: None,
             input: None,
             dedupe: None,
+            started_by: None,
         };
         // It fails too: its effect has a key of its own.
         let second = process.engine.rerun(rerun).await.unwrap().record;

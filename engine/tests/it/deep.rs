@@ -33,8 +33,15 @@ fn what_is_nested_too_deep_begins_nothing_and_tells_nothing() {
         assert_eq!(shown(&forge.ended(&process, run).await), "completed 1");
         check_input(&forge, &process, run).await;
 
-        let again =
-            |input| Rerun { workspace: forge.workspace, run, from: None, version: None, input: Some(input), dedupe: None };
+        let again = |input| Rerun {
+            workspace: forge.workspace,
+            run,
+            from: None,
+            version: None,
+            input: Some(input),
+            dedupe: None,
+            started_by: None,
+        };
         check_refused(process.engine.rerun(again(nested(DEEPEST + 1))).await);
         let again = process.engine.rerun(again(nested(DEEPEST))).await.unwrap().record.id;
         assert_eq!(shown(&forge.ended(&process, again).await), "completed 1");

@@ -139,7 +139,16 @@ impl Forge {
 
     pub(crate) fn new_run(&self, workflow: WorkflowId) -> NewRun {
         let input = json!({ "name": "Ada" });
-        NewRun { workspace: self.workspace, workflow, version: None, input, trigger: "api", priority: None, dedupe: None }
+        NewRun {
+            workspace: self.workspace,
+            workflow,
+            version: None,
+            input,
+            trigger: "api",
+            priority: None,
+            dedupe: None,
+            started_by: None,
+        }
     }
 
     pub(crate) async fn start(&self, process: &Process, workflow: WorkflowId) -> Started {

@@ -14,6 +14,7 @@ mod deliveries;
 mod feed;
 mod forge;
 mod lists;
+mod money;
 mod nets;
 mod nodes;
 mod processes;

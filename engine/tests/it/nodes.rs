@@ -32,7 +32,7 @@ pub(crate) struct World {
 
 impl World {
     /// Counts a call and says which one it is, from 1.
-    fn call(&self, key: &str) -> u32 {
+    pub(crate) fn call(&self, key: &str) -> u32 {
         let mut calls = self.calls.lock().unwrap();
         let count = calls.entry(key.to_owned()).or_default();
         *count += 1;
@@ -102,6 +102,7 @@ pub(crate) fn catalog(world: &World) -> Catalog {
         .with(Hand(world.clone()))
         .with(Tell(world.clone()))
         .with(TellThere(world.clone()))
+        .with(crate::money::Pay(world.clone()))
 }
 
 #[derive(Deserialize, JsonSchema)]

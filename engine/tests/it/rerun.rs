@@ -8,7 +8,7 @@ use crate::forge::{Forge, Process, config, graph, on_every_database, shown};
 
 fn rerun(forge: &Forge, run: RunId, from: Option<&str>) -> Rerun {
     let from = from.map(ToOwned::to_owned);
-    Rerun { workspace: forge.workspace, run, from, version: None, input: None, dedupe: None }
+    Rerun { workspace: forge.workspace, run, from, version: None, input: None, dedupe: None, started_by: None }
 }
 
 /// Makes a run again and waits for its end.

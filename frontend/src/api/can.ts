@@ -20,5 +20,8 @@ export const runCan = {
   cancel: (run: Pick<Run, 'status' | 'cancel_requested_at'>): boolean => active[run.status] && !run.cancel_requested_at,
 }
 
+/** Budgets are the owners' business. */
+export const mayBudget = (profile: Profile | undefined): boolean => profile?.role === 'owner'
+
 /** Whoever may only look sees everything and changes nothing. */
 export const mayEdit = (profile: Profile | undefined): boolean => profile !== undefined && profile.role !== 'viewer'

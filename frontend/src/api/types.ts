@@ -98,6 +98,19 @@ export type Awaiting =
   | { kind: 'signal'; name: string }
   | { kind: 'approval'; title: string; details: Json; approvers: string[] }
   | { kind: 'children'; total: number; open?: number; ended?: number }
+  | Funds
+
+/** A budget is used up: `step`, `run`, or the id of one. */
+export type Funds = {
+  kind: 'funds'
+  message: string
+  budget: string
+  scope: string
+  limit_usd: number
+  spent_usd: number
+  reserved_usd: number
+  resets_at: string | null
+}
 
 export type Reason = Stored['RunReason']
 export type Why = Refine<Stored['Why'], { status: RunStatus }>
@@ -140,6 +153,16 @@ export type Backfilled = Stored['Backfilled']
 export type UsedBy = Stored['UsedBy']
 export type Secret = Stored['Secret']
 export type SecretDeleted = Stored['SecretDeleted']
+
+export type BudgetPeriod = 'day' | 'week' | 'month' | 'total'
+export type Budget = Refine<Stored['Budget'], { scope: 'workspace' | 'workflow'; period: BudgetPeriod }>
+export type NewBudget = { workflow_id?: string; period: BudgetPeriod; limit_usd: number; time_zone?: string }
+export type TopUp = Stored['TopUp']
+export type RunBudget = Refine<Stored['RunBudget']>
+export type StepCost = Stored['StepCost']
+export type UsageBy = 'node' | 'run' | 'workflow' | 'user' | 'model' | 'day'
+export type UsageLine = Stored['UsageLine']
+export type Usage = Refine<Stored['Usage']>
 
 export type WorkspaceSettings = Stored['Workspace']
 

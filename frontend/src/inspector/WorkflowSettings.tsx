@@ -17,6 +17,13 @@ const schema: Schema = {
       type: 'integer',
       minimum: 1,
     },
+    budget_usd: {
+      title: 'Budget of a run (dollars)',
+      description:
+        'The most that one run may spend on models, with the runs that its steps start. Then it waits until somebody adds to it.',
+      type: 'number',
+      minimum: 0,
+    },
     priority: {
       title: 'Priority',
       description:

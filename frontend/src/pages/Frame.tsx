@@ -1,6 +1,7 @@
 import { ActionIcon, Menu, Tooltip } from '@mantine/core'
 import {
   IconBolt,
+  IconCoin,
   IconHistory,
   IconKey,
   IconLogout,
@@ -53,6 +54,11 @@ export function Frame() {
             <IconKey size={20} stroke={1.6} aria-hidden />
           </Link>
         </Tooltip>
+        <Tooltip label="Budgets and usage" position="right">
+          <Link to={pages.budgets} className="rail-link wide-only" aria-label="Budgets and usage">
+            <IconCoin size={20} stroke={1.6} aria-hidden />
+          </Link>
+        </Tooltip>
         <span className="grow" />
         <ThemeSwitch />
         <Account />
@@ -103,6 +109,13 @@ function Account() {
           onClick={() => void navigate({ to: pages.secrets })}
         >
           Secrets
+        </Menu.Item>
+        <Menu.Item
+          className="phone-only"
+          leftSection={<IconCoin size={16} />}
+          onClick={() => void navigate({ to: pages.budgets })}
+        >
+          Budgets and usage
         </Menu.Item>
         {data?.role === 'owner' && (
           <Menu.Item leftSection={<IconSettings size={16} />} onClick={() => void navigate({ to: pages.settings })}>

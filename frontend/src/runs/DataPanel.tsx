@@ -7,7 +7,7 @@ import { JsonView } from '../ui/JsonView'
 import type { LogLine } from './fold'
 import { LogView } from './LogView'
 
-export type Tab = 'items' | 'files' | 'output' | 'response' | 'input' | 'error' | 'log'
+export type Tab = 'items' | 'files' | 'cost' | 'output' | 'response' | 'input' | 'error' | 'log'
 
 type Props = {
   title: ReactNode
@@ -24,6 +24,8 @@ type Props = {
   items?: { title: ReactNode; panel: ReactNode }
   /** What the step has changed in the work tree. */
   files?: ReactNode
+  /** What was spent; absent where nothing is ever spent. */
+  cost?: ReactNode
   /** What the run answers its caller. */
   response?: Json
   /** What can be done here. */
@@ -49,6 +51,7 @@ export function DataPanel(props: Props) {
     noOutput,
     items,
     files,
+    cost,
     response,
     tools,
     lines,
@@ -88,7 +91,7 @@ export function DataPanel(props: Props) {
         {tools}
       </header>
       <Tabs
-        value={(tab === 'items' && !items) || (tab === 'files' && !files) ? 'output' : tab}
+        value={(tab === 'items' && !items) || (tab === 'files' && !files) || (tab === 'cost' && !cost) ? 'output' : tab}
         onChange={(value) => onTab(value as Tab)}
         className="panel-tabs"
         keepMounted={false}
@@ -105,8 +108,10 @@ export function DataPanel(props: Props) {
           <Tabs.Tab value="log">
             Log{lines.length > 0 && <span className="num dim"> {lines.length.toLocaleString()}</span>}
           </Tabs.Tab>
+          {cost && <Tabs.Tab value="cost">Cost</Tabs.Tab>}
         </Tabs.List>
         {items && <Tabs.Panel value="items">{items.panel}</Tabs.Panel>}
+        {cost && <Tabs.Panel value="cost">{cost}</Tabs.Panel>}
         <Tabs.Panel value="output">
           {given(output) ? <JsonView value={output} label="Output" /> : <None>{noOutput}</None>}
         </Tabs.Panel>

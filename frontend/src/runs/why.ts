@@ -1,4 +1,5 @@
 import type { Reason } from '../api/types'
+import { formatUsd } from '../util/money'
 import { formatDuration, formatFull, millis } from '../util/time'
 
 /** Why a run stands where it stands, as a sentence; `nodeId` is the step that it speaks of. */
@@ -29,6 +30,8 @@ export function sentenceOf(reason: Reason, now: number, nameOf: (nodeId: string)
       const done = reason.total - reason.open
       return said(`${nameOf(reason.node_id)} waits for its items: ${done} of ${reason.total} have ended.`)
     }
+    case 'funds':
+      return said(`${nameOf(reason.node_id)} waits for money. ${shortageText(reason, now)}`)
     case 'paused':
       return said(`Paused since ${formatFull(reason.since)}: no step begins until it is resumed.`)
     case 'step_lease':
@@ -56,6 +59,25 @@ export function sentenceOf(reason: Reason, now: number, nameOf: (nodeId: string)
 function ownedText(worker: string, age: number): string {
   const silent = age > silence ? `, silent for ${formatDuration(age)}` : ''
   return `A worker is on it: ${worker}${silent}.`
+}
+
+type Shortage = {
+  budget: string
+  scope: string
+  limit_usd: number
+  spent_usd: number
+  reserved_usd: number
+  resets_at: string | null
+}
+
+/** Which budget is used up, by how much, and what ends that. */
+export function shortageText(of: Shortage, now: number): string {
+  const aside = of.reserved_usd > 0 ? ` and ${formatUsd(of.reserved_usd)} set aside` : ''
+  const used = `The budget of the ${of.scope.replaceAll('`', '“').replace(/“([^“]*)“/g, '“$1”')} is used up: ${formatUsd(of.spent_usd)} spent${aside} of ${formatUsd(of.limit_usd)}.`
+  const own = of.budget === 'run' || of.budget === 'step'
+  if (own) return `${used} An editor may add to it.`
+  const anew = of.resets_at ? `It begins anew ${formatFull(of.resets_at)}${left(of.resets_at, now)}; an` : 'An'
+  return `${used} ${anew} owner may add to it.`
 }
 
 const placeOf = (position: number): string => (position <= 1 ? 'it is next' : `${position - 1} before it`)

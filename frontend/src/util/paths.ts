@@ -14,6 +14,8 @@ export const pages = {
   trigger: (id: string) => `/triggers/${seg(id)}`,
   approvals: '/approvals',
   secrets: '/secrets',
+  budgets: '/budgets',
+  usage: '/usage',
   settings: '/settings',
 } as const
 

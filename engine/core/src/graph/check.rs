@@ -21,6 +21,8 @@ use crate::{
 const LONGEST_TIMEOUT_S: u64 = 30 * 86_400;
 /// The longest a run can be given: a leap year, in seconds.
 const LONGEST_RUN_S: u64 = 366 * 86_400;
+/// The most that a run can be given to spend, in dollars.
+const LARGEST_BUDGET_USD: f64 = 1_000_000.0;
 /// The longest name of a port, in characters.
 const LONGEST_PORT: usize = 64;
 /// The highest limit on what is under way at once.
@@ -58,6 +60,9 @@ pub(super) fn settings(document: &Document) -> Vec<Problem> {
     }
     if settings.on_failure.as_ref().is_some_and(|handler| handler.workflow.trim().is_empty()) {
         invalid("on_failure.workflow", "must name a workflow".to_owned());
+    }
+    if settings.budget_usd.is_some_and(|dollars| !(0.0..=LARGEST_BUDGET_USD).contains(&dollars)) {
+        invalid("budget_usd", format!("must be 0 to {LARGEST_BUDGET_USD} dollars"));
     }
     problems
 }

@@ -114,7 +114,7 @@ columns! {
             deadline_at: Option<i64>, cancelled: Option<i64>, cancelled_at: Option<i64>, parent_run: Option<Uuid>,
             parent_node: Option<String>, parent_attempt: Option<i32>, parent_index: Option<i32>, body: Option<String>,
             origin: Option<Uuid>, limit_key: Option<String>, most: Option<i32>, paused_at: Option<i64>, signals: Option<String>,
-            response: Option<String>,
+            response: Option<String>, started_by: Option<Uuid>,
         }
     }
 }
@@ -160,6 +160,7 @@ impl NewRuns {
         self.paused_at.push(patch.paused.flatten().map(|at| at.0));
         self.signals.push(patch.signals.clone());
         self.response.push(patch.response.clone());
+        self.started_by.push(row.started_by.map(|user| user.uuid()));
     }
 }
 

@@ -250,6 +250,7 @@ const INSERTED: &[(&str, &str)] = &[
     ("paused_at", "d.paused_at"),
     ("signals", "d.signals::jsonb"),
     ("response", "d.response::jsonb"),
+    ("started_by", "d.started_by"),
 ];
 
 /// What names a column that is not there changes nothing.

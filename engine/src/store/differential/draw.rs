@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flowforge_core::{Priority, RunId, RunStatus, StepStatus, Timestamp, WorkerId, WorkflowId, WorkspaceId};
+use flowforge_core::{Priority, RunId, RunStatus, StepStatus, Timestamp, UserId, WorkerId, WorkflowId, WorkspaceId};
 
 use super::{Op, id, model::Model, node};
 use crate::{
@@ -178,6 +178,7 @@ impl Draw {
             depth: self.below(3) as u32,
             origin: None,
             limit: self.maybe(40, Self::limit),
+            started_by: self.maybe(30, |draw| UserId::new(id(draw.seed, 3_000))),
         }
     }
 

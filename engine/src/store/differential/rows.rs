@@ -49,7 +49,7 @@ pub(super) async fn epoch(store: &Store, step: &StepRef) -> Option<i64> {
 }
 
 /// A database of its own on a server, by the server's URL.
-pub(super) async fn fresh_database(server: &str) -> String {
+pub(in crate::store) async fn fresh_database(server: &str) -> String {
     let name = format!("ff_diff_{}", crate::clock::new_uuid().simple());
     Database::connect(server).await.unwrap().execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
     format!("{}/{name}", server.rsplit_once('/').unwrap().0)
@@ -104,6 +104,7 @@ impl Rows {
             "at": [row.started_at, row.cancel_requested_at, row.finished_at], "created_at": row.created_at, "priority": row.priority,
             "body": row.body, "depth": row.depth, "limit": [row.concurrency_key.map(Value::from), row.concurrency_limit.map(Value::from)],
             "admitted": row.admitted_at.is_some(), "paused_at": row.paused_at, "signals": row.signals, "response": row.response,
+            "started_by": row.started_by,
         });
         self.put(format!("run {}", row.id), value);
     }
@@ -149,7 +150,7 @@ impl Rows {
                 "created_at": new.created_at, "priority": new.priority.rank(), "body": new.body, "depth": new.depth,
                 "limit": [new.limit.as_ref().map(|limit| Value::from(limit.key.clone())), new.limit.as_ref().map(|limit| Value::from(limit.limit))],
                 "admitted": row.is_admitted, "paused_at": patch.paused.flatten(), "signals": patch.signals.as_ref().map(|text| parsed(Some(text))),
-                "response": patch.response.as_ref().map(|text| parsed(Some(text))),
+                "response": patch.response.as_ref().map(|text| parsed(Some(text))), "started_by": new.started_by.map(|user| user.uuid()),
             });
             rows.put(format!("run {}", id.uuid()), value);
         }

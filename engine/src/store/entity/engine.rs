@@ -54,6 +54,7 @@ pub(in crate::store) mod run {
         #[sea_orm(column_type = "JsonBinary", nullable)]
         pub response: Option<Json>,
         pub begun_epoch: Option<i64>,
+        pub started_by: Option<Uuid>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -11,6 +11,8 @@ import { Loading } from '../../ui/Loading'
 import { Notice } from '../../ui/Notice'
 import { ApprovalCard } from '../approvals/ApprovalCard'
 
+import { Shortage } from './Shortage'
+
 type Props = { runId: string; nodeId: string; awaiting: Awaiting; now: number }
 
 /** What a waiting step wants to be told, in the place where its output will be. */
@@ -20,6 +22,8 @@ export function Answer({ runId, nodeId, awaiting, now }: Props) {
       return <Decision runId={runId} nodeId={nodeId} now={now} />
     case 'signal':
       return <Signal runId={runId} name={awaiting.name} />
+    case 'funds':
+      return <Shortage runId={runId} nodeId={nodeId} funds={awaiting} now={now} />
     case 'children':
       return <p className="panel-none">Waiting for its items.</p>
   }

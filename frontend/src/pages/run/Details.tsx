@@ -12,6 +12,7 @@ import type { StepView } from '../../runs/fold'
 import { totalOf } from '../../runs/items'
 
 import { Answer } from './Answer'
+import { Costs } from './Costs'
 import { Files } from './Files'
 import { Items, type ItemsProps } from './Items'
 import type { Watched } from './useRun'
@@ -125,6 +126,7 @@ export function Details({ watched, step, node, type, now, nameOf, onChoose, onRe
       input={run.input}
       output={run.output}
       response={run.response}
+      cost={<Costs run={run} live={active} nameOf={nameOf} onChoose={onChoose} />}
       error={run.error}
       origin={
         failed !== undefined && (

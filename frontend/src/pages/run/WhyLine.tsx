@@ -2,6 +2,7 @@ import { Button } from '@mantine/core'
 import {
   IconAlertTriangle,
   IconClockHour4,
+  IconCoin,
   IconHandStop,
   IconHourglassHigh,
   IconLoader2,
@@ -32,6 +33,7 @@ const icons: Partial<Record<Reason['kind'], Icon>> = {
   inbox: IconLoader2,
   timer: IconClockHour4,
   approval: IconUserCheck,
+  funds: IconCoin,
   signal: IconHandStop,
   children: IconStack2,
   paused: IconPlayerPause,
@@ -42,6 +44,7 @@ const icons: Partial<Record<Reason['kind'], Icon>> = {
 
 const acts: Partial<Record<Reason['kind'], string>> = {
   approval: 'Decide',
+  funds: 'Add money',
   signal: 'Answer',
   children: 'Show the items',
 }

@@ -5,10 +5,15 @@ import { useState } from 'react'
 
 import { workflowQuery, workflowsQuery } from '../../api/queries'
 
-type Props = { value: string | undefined; onChange: (workflowId: string | undefined) => void }
+type Props = {
+  value: string | undefined
+  onChange: (workflowId: string | undefined) => void
+  /** What is said when none is chosen. */
+  all?: string
+}
 
 /** Narrows a list to one workflow, found by its name. */
-export function WorkflowFilter({ value, onChange }: Props) {
+export function WorkflowFilter({ value, onChange, all = 'Any workflow' }: Props) {
   const [query, setQuery] = useState('')
   const [q] = useDebouncedValue(query, 200)
   const { data } = useInfiniteQuery(workflowsQuery(q ? { q } : {}))
@@ -19,7 +24,7 @@ export function WorkflowFilter({ value, onChange }: Props) {
   return (
     <Select
       aria-label="Workflow"
-      placeholder="Any workflow"
+      placeholder={all}
       w={220}
       searchable
       clearable
