@@ -6,13 +6,13 @@ use axum::{body::Bytes, extract::FromRef};
 use flowforge_engine::{Engine, EngineConfig, Location, QueueConfig, Store};
 use flowforge_migrations::{Migrator, MigratorTrait};
 use flowforge_nodes::{
-    EgressPolicy, JavaScriptConfig, ModelsConfig, OwnDatabase, OwnServer, SandboxConfig, SandboxPolicy, Services, ServicesConfig,
+    EgressPolicy, Forwarder, JavaScriptConfig, ModelsConfig, OwnDatabase, OwnServer, SandboxConfig, SandboxPolicy, Services, ServicesConfig,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{Auth, Key},
-    cli::JS_WORKER,
+    cli::{JS_WORKER, SANDBOX_FORWARD},
     config::{self, Data, Models, Serve, Work, given},
     failure::Failure,
     hooks::Hooks,
@@ -150,9 +150,14 @@ pub(crate) fn services(data: &Data, work: &Work, queue: &QueueConfig) -> Result<
     let policy = if work.allow_plain_processes { SandboxPolicy::Plain } else { SandboxPolicy::Bubblewrap };
     let egress: EgressPolicy = work.egress_allow.parse().map_err(Failure::during("FLOWFORGE_EGRESS_ALLOW"))?;
     Ok(Services::new(ServicesConfig {
-        javascript: JavaScriptConfig::new(program, &[JS_WORKER]),
+        javascript: JavaScriptConfig::new(program.clone(), &[JS_WORKER]),
         egress,
-        sandbox: SandboxConfig::new(policy),
+        sandbox: SandboxConfig {
+            limits: work.sandbox.limits(),
+            docker: work.sandbox.docker(),
+            forwarder: Some(Forwarder { program, args: vec![SANDBOX_FORWARD] }),
+            ..SandboxConfig::new(policy)
+        },
         work_dir: data.data_dir.join("work"),
         own_database: given(&data.database_url).and_then(OwnDatabase::from_url),
         own_redis: match queue {

@@ -22,6 +22,8 @@ use crate::{
 
 /// The hidden command that evaluates JavaScript for its parent process.
 pub(crate) const JS_WORKER: &str = "js-worker";
+/// The hidden command that leads from inside a sandbox to a proxy outside.
+pub(crate) const SANDBOX_FORWARD: &str = "sandbox-forward";
 
 #[derive(Debug, Parser)]
 #[command(name = "flowforge", version, about = "A durable workflow engine with a visual editor.")]
@@ -56,6 +58,9 @@ pub fn main() -> ExitCode {
     // Before anything else: the child must not start threads or read settings.
     if std::env::args_os().nth(1).is_some_and(|first| first == JS_WORKER) {
         return flowforge_nodes::js_worker_main();
+    }
+    if std::env::args_os().nth(1).is_some_and(|first| first == SANDBOX_FORWARD) {
+        return flowforge_nodes::sandbox_forward_main(std::env::args_os().skip(2));
     }
     // The only error is that a provider is installed already, which is as good.
     rustls::crypto::ring::default_provider().install_default().ok();

@@ -9,6 +9,7 @@ use std::{
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use flowforge_engine::{BlobConfig, Location, QueueConfig};
+use flowforge_nodes::{DockerConfig, SandboxLimits};
 
 /// Where the data is.
 #[derive(Debug, Clone, Default, Args)]
@@ -88,6 +89,9 @@ pub(crate) struct Work {
     /// Run commands without a sandbox where bubblewrap is missing.
     #[arg(long, env = "FLOWFORGE_ALLOW_PLAIN_PROCESSES", value_parser = FalseyValueParser::new())]
     pub allow_plain_processes: bool,
+    /// What commands may use.
+    #[command(flatten)]
+    pub sandbox: SandboxSettings,
     /// How long a worker may be silent before its runs are taken over, in milliseconds.
     #[arg(long, env = "FLOWFORGE_LEASE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(500..))]
     pub lease_ms: u64,
@@ -127,6 +131,65 @@ pub(crate) struct Models {
 /// The key for models that the operator has given. It is no flag, because everybody on a machine can read those.
 pub(crate) fn anthropic_api_key() -> Option<String> {
     std::env::var("FLOWFORGE_ANTHROPIC_API_KEY").ok().filter(|key| !key.trim().is_empty())
+}
+
+/// What everything that a step starts in its sandbox may use together.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SandboxSettings {
+    /// Memory of a step's commands together, in MiB, files in memory included. Where this process cannot make control groups it
+    /// holds for each process alone.
+    #[arg(long, env = "FLOWFORGE_SANDBOX_MEMORY_MB", default_value_t = 8_192, value_parser = clap::value_parser!(u32).range(64..))]
+    pub sandbox_memory_mb: u32,
+    /// Thousandths of processors that a step's commands may use together: 500 is half of one. It needs control groups.
+    #[arg(long, env = "FLOWFORGE_SANDBOX_CPU_M", default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(10..))]
+    pub sandbox_cpu_m: u32,
+    /// Processes and threads of a step's commands together.
+    #[arg(long, env = "FLOWFORGE_SANDBOX_PROCESSES", default_value_t = 4_096, value_parser = clap::value_parser!(u32).range(16..))]
+    pub sandbox_processes: u32,
+    /// What the work tree and the kept files of a step's commands may grow to, in MiB; a step beyond it is ended with
+    /// SANDBOX_DISK_FULL.
+    #[arg(long, env = "FLOWFORGE_SANDBOX_DISK_MB", default_value_t = 20_480, value_parser = clap::value_parser!(u32).range(1..))]
+    pub sandbox_disk_mb: u32,
+    /// What commands run in: bubblewrap on this machine, or containers of an engine that speaks the Docker API.
+    #[arg(long, env = "FLOWFORGE_SANDBOX", value_enum, default_value = "bubblewrap")]
+    pub sandbox: SandboxKind,
+    /// Where that engine listens; it must see the data folder under the same path.
+    #[arg(long, env = "FLOWFORGE_SANDBOX_DOCKER_HOST", default_value = "unix:///var/run/docker.sock")]
+    pub sandbox_docker_host: String,
+    /// The image for containers, with a `/bin/sh` and the tools that commands need; it is not pulled.
+    #[arg(long, env = "FLOWFORGE_SANDBOX_DOCKER_IMAGE", required_if_eq("sandbox", "docker"))]
+    pub sandbox_docker_image: Option<String>,
+    /// The engine's name for what runs containers, for example `runsc`.
+    #[arg(long, env = "FLOWFORGE_SANDBOX_DOCKER_RUNTIME")]
+    pub sandbox_docker_runtime: Option<String>,
+}
+
+/// What commands run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SandboxKind {
+    /// Bubblewrap, on this machine.
+    Bubblewrap,
+    /// Containers of an engine that speaks the Docker API.
+    Docker,
+}
+
+impl SandboxSettings {
+    /// The engine, when containers are asked for.
+    pub(crate) fn docker(&self) -> Option<DockerConfig> {
+        let image = given(&self.sandbox_docker_image).filter(|_| self.sandbox == SandboxKind::Docker)?.to_owned();
+        let runtime = given(&self.sandbox_docker_runtime).map(str::to_owned);
+        Some(DockerConfig { host: self.sandbox_docker_host.clone(), image, runtime })
+    }
+
+    /// In bytes and processors.
+    pub(crate) fn limits(&self) -> SandboxLimits {
+        SandboxLimits {
+            memory: u64::from(self.sandbox_memory_mb) << 20,
+            cpus: f64::from(self.sandbox_cpu_m) / 1_000.0,
+            processes: self.sandbox_processes,
+            disk: u64::from(self.sandbox_disk_mb) << 20,
+        }
+    }
 }
 
 impl Work {

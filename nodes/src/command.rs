@@ -169,7 +169,7 @@ fn environment(given: BTreeMap<String, Text>, cx: &Context) -> Result<Vec<(Strin
 }
 
 fn verdict(ended: Ended) -> Result<Outcome, NodeError> {
-    let Ended { exit_code, stdout, stderr } = ended;
+    let Ended { exit_code, stdout, stderr, breach } = ended;
     if exit_code == 0 {
         return Ok(Outcome::done(json!({"exit_code": exit_code, "stdout": stdout, "stderr": stderr})));
     }
@@ -177,6 +177,9 @@ fn verdict(ended: Ended) -> Result<Outcome, NodeError> {
     let last: String = last.chars().take(300).collect();
     let message = format!("the command ended with exit code {exit_code}: {last}");
     let details = json!({"exit_code": exit_code, "stdout": end_of(&stdout), "stderr": end_of(&stderr)});
+    if let Some(fault) = breach {
+        return Err(fault.with_details(details));
+    }
     Err(NodeError::retry("COMMAND_FAILED", message).with_details(details))
 }
 

@@ -48,7 +48,7 @@ pub use crate::{
     egress::{EgressPolicy, InvalidEgressPolicy, OwnServer},
     javascript::{JavaScriptConfig, worker::js_worker_main},
     postgres_query::OwnDatabase,
-    sandbox::{SandboxConfig, SandboxLimits, SandboxPolicy},
+    sandbox::{DockerConfig, Forwarder, SandboxConfig, SandboxLimits, SandboxPolicy, sandbox_forward_main},
     services::{Services, ServicesConfig},
 };
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the programs that the tests start: PostgreSQL, Redis, Chromium, bubblewrap. Where it may not, names what is missing.
+# Installs the programs that the tests start: PostgreSQL, Redis, Chromium, bubblewrap, podman. Where it may not, names what is missing.
 set -eu
 
 has_postgres() { command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
@@ -9,6 +9,9 @@ has_browser() {
         command -v google-chrome >/dev/null 2>&1
 }
 has_bubblewrap() { command -v bwrap >/dev/null 2>&1; }
+has_podman() { command -v podman >/dev/null 2>&1; }
+has_runc() { command -v runc >/dev/null 2>&1; }
+has_busybox() { command -v busybox >/dev/null 2>&1; }
 has_git() { command -v git >/dev/null 2>&1 && [ -x "$(git --exec-path)/git-http-backend" ]; }
 
 missing=
@@ -17,6 +20,9 @@ need postgres postgresql
 need redis redis-server
 need browser chromium
 need bubblewrap bubblewrap
+need podman podman
+need runc runc
+need busybox busybox-static
 need git git
 [ -n "$missing" ] || exit 0
 

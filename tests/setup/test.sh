@@ -12,6 +12,7 @@ chmod 755 "$services"
 cleanup() {
     tests/setup/postgres.sh stop "$services/pg"
     tests/setup/redis.sh stop "$services/redis"
+    tests/setup/podman.sh stop "$services/podman"
     rm -rf "$logs" "$services"
 }
 trap cleanup EXIT
@@ -49,7 +50,9 @@ rust_tests() {
 
 FLOWFORGE_TEST_POSTGRES=$(tests/setup/postgres.sh start "$services/pg") || exit 1
 FLOWFORGE_TEST_REDIS=$(tests/setup/redis.sh start "$services/redis") || exit 1
-export FLOWFORGE_TEST_POSTGRES FLOWFORGE_TEST_REDIS
+# Without a container engine the tests that need one say that they are skipped.
+FLOWFORGE_TEST_DOCKER=$(tests/setup/podman.sh start "$services/podman") || FLOWFORGE_TEST_DOCKER=
+export FLOWFORGE_TEST_POSTGRES FLOWFORGE_TEST_REDIS FLOWFORGE_TEST_DOCKER
 export FLOWFORGE_BIN="$PWD/target/debug/flowforge"
 
 part "format of Rust" cargo fmt --all --check

@@ -8,17 +8,20 @@ use std::{ffi::OsString, fs, io, os::unix::fs::PermissionsExt, path::Path, proce
 use flowforge_core::node::NodeError;
 use tokio::process::Command;
 
-use super::{Network, PATH, PROXY_SOCKET, Program, Task, limits, running::Running};
+use super::{
+    Forwarder, HOME, Network, PATH, PROXY_PORT, PROXY_SOCKET, Program, TREE, Task, git_environment, proxy_environment,
+    running::{Bounds, Running},
+    seccomp,
+};
 
 /// Who a command is outside when the server is root: nobody's number, far from those that systems hand out.
 pub(super) const OUTER_USER: u32 = 64_001;
 /// Who a command is inside.
 const INNER_USER: u32 = 1_000;
-/// Where the work tree is inside.
-const TREE: &str = "/workspace";
-const HOME: &str = "/home/flowforge";
-/// How much fits into each of the two private folders that lie in memory.
-const MEMORY_FOLDER: &str = "2147483648";
+/// How much fits into each of the private folders that lie in memory, in bytes.
+const MEMORY_FOLDER: u64 = 2 << 30;
+/// Where the forwarder is inside.
+const FORWARDER: &str = "/run/flowforge/forward";
 
 /// What of `/etc` build tools need; nothing in it is secret.
 const ETC: [&str; 18] = [
@@ -50,6 +53,13 @@ pub(super) fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
+/// Who a command is outside.
+#[expect(unsafe_code, reason = "the user's number has no safe wrapper")]
+pub(super) fn outer_user() -> u32 {
+    // SAFETY: the call cannot fail and touches no memory.
+    if is_root() { OUTER_USER } else { unsafe { libc::geteuid() } }
+}
+
 /// The user as the command sees itself.
 fn inner_user() -> u32 {
     if is_root() { OUTER_USER } else { INNER_USER }
@@ -68,10 +78,12 @@ pub(super) async fn probe(program: &str) -> Result<(), NodeError> {
     };
     let mut command = Command::new(program);
     command.env_clear().env("PATH", PATH).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.args(namespaces(Network::None)).args(system(Network::None)).args(["--remount-ro", "/", "--"]);
-    command.args(first_process("", &Program::Shell("true")));
-    let mut running =
-        Running::sandboxed(command, Vec::new()).await.map_err(|fault| unavailable(format!("`{program}`: {fault}")))?;
+    command.args(namespaces(Network::None)).args(system(Network::None));
+    seccomp::set(&mut command).map_err(|fault| unavailable(fault.to_string()))?;
+    command.args(["--remount-ro", "/", "--"]).args(first_process("", "", &Program::Shell("true")));
+    let mut running = Running::sandboxed(command, Vec::new(), Bounds::default())
+        .await
+        .map_err(|fault| unavailable(format!("`{program}`: {fault}")))?;
     match running.wait().await {
         Ok(0) => Ok(()),
         Ok(code) => Err(unavailable(format!("its command ended with exit code {code}"))),
@@ -79,7 +91,7 @@ pub(super) async fn probe(program: &str) -> Result<(), NodeError> {
     }
 }
 
-pub(super) fn command(program: &str, task: &Task<'_>) -> io::Result<Command> {
+pub(super) fn command(program: &str, task: &Task<'_>, forwarder: Option<&Forwarder>) -> io::Result<Command> {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", PATH).env("HOME", HOME).env("TMPDIR", "/tmp").env("USER", "flowforge").env("LANG", "C.UTF-8");
     command.envs(git_environment());
@@ -87,20 +99,14 @@ pub(super) fn command(program: &str, task: &Task<'_>) -> io::Result<Command> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.args(namespaces(task.network)).args(system(task.network)).args(people(task.folder)?);
     command.args(folders(task)).arg("--chdir").arg(Path::new(TREE).join(task.workdir));
-    command.args(["--remount-ro", "/", "--"]).args(first_process(&renaming, &task.program));
-    limits::set(&mut command);
+    let forward = match (task.network, forwarder) {
+        (Network::Proxy(socket), Some(forwarder)) => proxy(&mut command, socket, forwarder),
+        (Network::Proxy(_), None) => return Err(io::Error::other("the server does not know its forwarder")),
+        (Network::None | Network::Host, _) => String::new(),
+    };
+    seccomp::set(&mut command)?;
+    command.args(["--remount-ro", "/", "--"]).args(first_process(&renaming, &forward, &task.program));
     Ok(command)
-}
-
-/// What makes git inside trust the repository, which belongs to the server, and leave it alone.
-fn git_environment() -> [(&'static str, &'static str); 5] {
-    [
-        ("GIT_CONFIG_COUNT", "1"),
-        ("GIT_CONFIG_KEY_0", "safe.directory"),
-        ("GIT_CONFIG_VALUE_0", "*"),
-        ("GIT_OPTIONAL_LOCKS", "0"),
-        ("GIT_TERMINAL_PROMPT", "0"),
-    ]
 }
 
 /// A root server makes the mounts with its own rights, whatever folders lie above the work tree, and gives them up inside; anybody
@@ -121,6 +127,14 @@ fn namespaces(network: Network<'_>) -> Vec<OsString> {
     args
 }
 
+/// Brings the socket and the forwarder in, and says how the forwarder is started. Variables tell programs where it is.
+fn proxy(command: &mut Command, socket: &Path, forwarder: &Forwarder) -> String {
+    command.args(bind("--bind", socket, PROXY_SOCKET)).args(bind("--ro-bind", &forwarder.program, FORWARDER));
+    command.envs(proxy_environment());
+    let args: String = forwarder.args.iter().map(|arg| format!(" {arg}")).collect();
+    format!("{FORWARDER}{args} {PROXY_SOCKET} {PROXY_PORT}")
+}
+
 /// Hands the command's variables over under names that mean nothing, and says how they get their own.
 ///
 /// Not by `--setenv`, since everybody may read a process's arguments. And not under their own names, since bubblewrap itself would
@@ -137,7 +151,7 @@ fn carry(command: &mut Command, env: &[(String, String)]) -> String {
 
 /// The waiting shell: how it shakes hands (see `Running::sandboxed`), and how it starts the program, first without any rights, then
 /// with the program's variables. What it is fed after the handshake is the program's to read.
-fn first_process(renaming: &str, program: &Program<'_>) -> Vec<OsString> {
+fn first_process(renaming: &str, forward: &str, program: &Program<'_>) -> Vec<OsString> {
     let user = OUTER_USER;
     let give_up =
         format!("setpriv --reuid {user} --regid {user} --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs --");
@@ -146,7 +160,7 @@ fn first_process(renaming: &str, program: &Program<'_>) -> Vec<OsString> {
         Program::Shell(script) => ("exec /bin/sh -e -c \"$1\"", "</dev/null", vec![OsString::from(script)]),
         Program::Exec { argv, .. } => ("exec \"$@\"", "", argv.clone()),
     };
-    let wait = format!("echo; read -r go || exit 125; {give_up} /bin/sh -c \"$0\" sh \"$@\" {feed}; exit $?");
+    let wait = format!("echo; read -r go || exit 125; {give_up} {forward} /bin/sh -c \"$0\" sh \"$@\" {feed}; exit $?");
     let begin = format!("{renaming}{begin}");
     [OsString::from("/bin/sh"), "-c".into(), wait.into(), begin.into()].into_iter().chain(argv).collect()
 }
@@ -190,10 +204,12 @@ fn people(folder: &Path) -> io::Result<Vec<OsString>> {
 
 /// What can be written: the work tree without its repository, the home, and folders in memory. And what else is there to read.
 fn folders(task: &Task<'_>) -> Vec<OsString> {
-    let mut args = words(&format!("--perms 1777 --size {MEMORY_FOLDER} --tmpfs /tmp"));
+    let size = MEMORY_FOLDER.min(task.limits.memory);
+    let mut args: Vec<_> =
+        ["/tmp", "/dev/shm"].iter().flat_map(|path| words(&format!("--perms 1777 --size {size} --tmpfs {path}"))).collect();
     match task.home {
         Some(home) => args.extend(bind("--bind", home, HOME)),
-        None => args.extend(words(&format!("--perms 0777 --size {MEMORY_FOLDER} --tmpfs {HOME}"))),
+        None => args.extend(words(&format!("--perms 0777 --size {size} --tmpfs {HOME}"))),
     }
     args.extend(bind("--bind", task.tree, TREE));
     let repository = task.tree.join(".git");
@@ -202,9 +218,6 @@ fn folders(task: &Task<'_>) -> Vec<OsString> {
     }
     for (here, inside) in &task.read_only {
         args.extend(bind("--ro-bind", here, inside));
-    }
-    if let Network::Proxy(socket) = task.network {
-        args.extend(bind("--bind", socket, PROXY_SOCKET));
     }
     args
 }

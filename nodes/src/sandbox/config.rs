@@ -1,5 +1,7 @@
 //! What the operator decides about sandboxes.
 
+use std::path::PathBuf;
+
 /// How commands are confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SandboxPolicy {
@@ -16,12 +18,36 @@ pub struct SandboxConfig {
     pub policy: SandboxPolicy,
     /// What a step may use when it does not say less itself.
     pub limits: SandboxLimits,
+    /// What leads from inside to a proxy; without it tasks that need one are refused.
+    pub forwarder: Option<Forwarder>,
+    /// Makes containers of this engine instead of using bubblewrap.
+    pub docker: Option<DockerConfig>,
+}
+
+/// An engine that speaks the Docker API, on this machine or with the same folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerConfig {
+    /// Where it listens: `unix:///var/run/docker.sock`, or `http://host:port`.
+    pub host: String,
+    /// What containers are made from; it needs a `/bin/sh`. It is not pulled.
+    pub image: String,
+    /// The engine's name for what runs containers, for example `runsc`; its usual one when absent.
+    pub runtime: Option<String>,
+}
+
+/// A program that calls `sandbox_forward_main`: usually this one.
+#[derive(Debug, Clone)]
+pub struct Forwarder {
+    /// Where it is; every user must be able to execute it.
+    pub program: PathBuf,
+    /// What makes it do so, for example `sandbox-forward`: plain words.
+    pub args: Vec<&'static str>,
 }
 
 impl SandboxConfig {
-    /// With the usual limits.
+    /// With the usual limits and without a forwarder.
     pub fn new(policy: SandboxPolicy) -> Self {
-        Self { policy, limits: SandboxLimits::default() }
+        Self { policy, limits: SandboxLimits::default(), forwarder: None, docker: None }
     }
 }
 

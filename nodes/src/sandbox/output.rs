@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use flowforge_core::node::{LogSink, Stream};
+use flowforge_core::node::{LogSink, NodeError, Stream};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     time::timeout,
@@ -20,12 +20,14 @@ const LOGGED: usize = 16 << 20;
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How a command ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Ended {
     /// As shells count: 128 and the signal's number for a command that was killed.
     pub(crate) exit_code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// Which limit it was ended for.
+    pub(crate) breach: Option<NodeError>,
 }
 
 /// Follows a command to its end.
@@ -53,7 +55,7 @@ pub(crate) async fn follow(mut running: Running, log: &dyn LogSink) -> io::Resul
             }
         }
     };
-    Ok(Ended { exit_code, stdout: stdout.kept.text(), stderr: stderr.kept.text() })
+    Ok(Ended { exit_code, stdout: stdout.kept.text(), stderr: stderr.kept.text(), breach: running.breach() })
 }
 
 struct Reader<R> {

@@ -25,10 +25,8 @@ pub(crate) struct Task<'a> {
     pub(crate) home: Option<&'a Path>,
     /// Further files and folders: where they are here, and where they are found inside, where they can only be read.
     pub(crate) read_only: Vec<(PathBuf, PathBuf)>,
-    #[expect(dead_code, reason = "the sandbox sets them next")]
     pub(crate) limits: SandboxLimits,
     /// The attempt's name, the same whenever this attempt is started again: what its container, job or cgroup is called.
-    #[expect(dead_code, reason = "the sandbox uses it next")]
     pub(crate) name: &'a str,
 }
 
@@ -55,6 +53,11 @@ impl Program<'_> {
         }
     }
 
+    /// Whether it has something to read.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self, Self::Exec { .. })
+    }
+
     /// What it reads.
     pub(super) fn stdin(&self) -> Vec<u8> {
         match self {
@@ -72,7 +75,8 @@ pub(crate) enum Network<'a> {
     None,
     /// All that the server reaches.
     Host,
-    /// Nothing but what a proxy lets through that listens on this unix socket, which is given to the user of the sandbox. Inside, the socket is `PROXY_SOCKET`, and
-    /// a forwarder on 127.0.0.1:3128 is to lead to it.
+    /// Nothing but what a proxy lets through that listens on this unix socket, which is given to the user of the sandbox. Inside,
+    /// the socket is `PROXY_SOCKET`, and a forwarder on `PROXY_ADDRESS` leads to it; `HTTPS_PROXY` and the like say so. In a
+    /// plain process the forwarder's port is another, and variables that name the address are changed to it.
     Proxy(&'a Path),
 }

@@ -1,4 +1,6 @@
 //! The contract, played in a real sandbox.
 
-mod bench;
+pub(super) mod bench;
 mod contract;
+mod hostile;
+mod overhead;

@@ -4,7 +4,7 @@ use std::{fs, io::Write, os::unix::net::UnixListener, thread};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::bench::{Bench, exec, played};
+use super::bench::{Bench, config, exec, played};
 use crate::sandbox::{Network, Sandbox, SandboxPolicy};
 
 #[tokio::test]
@@ -64,12 +64,45 @@ async fn the_socket_of_a_proxy_is_all_of_the_network() {
     let bench = Bench::new();
     let socket = bench.beside("proxy").join("here.sock");
     let listener = UnixListener::bind(&socket).unwrap();
-    thread::spawn(move || listener.accept().unwrap().0.write_all(b"from outside"));
-    let script = "python3 -c '\nimport socket\ns = socket.socket(socket.AF_UNIX)\ns.connect(\"/run/flowforge/proxy.sock\")\n\
-        print(s.recv(99).decode())'; grep -vc lo: /proc/net/dev; echo x 2>/dev/null >/run/flowforge/x || echo no";
-    let mut task = bench.shell(script);
+    thread::spawn(move || {
+        for it in listener.incoming() {
+            it.unwrap().write_all(b"from outside").unwrap()
+        }
+    });
+    let script = "\
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.connect('/run/flowforge/proxy.sock')
+print(s.recv(99).decode())
+print(socket.create_connection(('127.0.0.1', 3128)).recv(99).decode())
+print(len(open('/proc/net/dev').readlines()))
+try: open('/run/flowforge/x', 'w')
+except OSError: print('no')
+try: socket.create_connection(('1.1.1.1', 80), 2)
+except OSError as e: print(e.strerror)
+import sys, os
+print(os.environ['HTTPS_PROXY'], sys.stdin.read())
+sys.exit(7)";
+    let mut task = bench.task(exec(&["python3", "-c", script], "fed"));
     task.network = Network::Proxy(&socket);
-    assert_eq!(bench.play(&task).await.stdout, "from outside\n2\nno\n");
+    let played = bench.play(&task).await;
+    let expected = "from outside\nfrom outside\n3\nno\nNetwork is unreachable\nhttp://127.0.0.1:3128 fed\n";
+    assert_eq!((played.code, &*played.stdout), (7, expected), "{}", played.stderr);
+}
+
+#[tokio::test]
+async fn a_plain_process_finds_the_forwarder_at_another_port() {
+    let bench = Bench::with(Sandbox::new(config(SandboxPolicy::Plain)));
+    let socket = bench.beside("proxy").join("here.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    thread::spawn(move || listener.accept().unwrap().0.write_all(b"from outside"));
+    let script = "import os, socket, urllib.parse\nurl = urllib.parse.urlparse(os.environ['BASE'])\n\
+        print(socket.create_connection((url.hostname, url.port)).recv(99).decode(), url.path)";
+    let mut task = bench.task(exec(&["python3", "-c", script], ""));
+    task.env = vec![("BASE".to_owned(), "http://127.0.0.1:3128/v1".to_owned())];
+    task.network = Network::Proxy(&socket);
+    let played = played(bench.sandbox.start(&task, true).await.unwrap()).await;
+    assert_eq!((played.code, &*played.stdout), (0, "from outside /v1\n"), "{}", played.stderr);
 }
 
 #[tokio::test]
