@@ -6,9 +6,14 @@ set -eu
 
 # runc, since crun refuses machines that have both versions of control groups.
 engine() {
+    (replace "$@")
+}
+
+# The same instead of this shell, so that its number is podman's.
+replace() {
     dir=$1
     shift
-    podman --root "$dir/root" --runroot "$dir/run" --tmpdir "$dir/tmp" --runtime runc --cgroup-manager cgroupfs "$@"
+    exec podman --root "$dir/root" --runroot "$dir/run" --tmpdir "$dir/tmp" --runtime runc --cgroup-manager cgroupfs "$@"
 }
 
 image() {
@@ -29,7 +34,7 @@ start() {
     done
     mkdir -p "$1"
     image "$1"
-    engine "$1" system service --time=0 "unix://$1/podman.sock" >"$1/log" 2>&1 &
+    replace "$1" system service --time=0 "unix://$1/podman.sock" >"$1/log" 2>&1 &
     echo $! >"$1/pid"
     for _ in $(seq 100); do
         if [ -S "$1/podman.sock" ]; then break; fi
