@@ -11,8 +11,8 @@ const KEY: &str = "sk-ant-operators-c4n4ry-51d0";
 
 async fn scene(replies: impl IntoIterator<Item = Reply>) -> (MessagesApi, Forge) {
     let api = MessagesApi::start(Scenario { api_key: Some(KEY.to_owned()), ..Scenario::of(replies) }).await;
-    let environment =
-        [("FLOWFORGE_ANTHROPIC_BASE_URL", &*api.url()), ("FLOWFORGE_ANTHROPIC_API_KEY", KEY), ("FLOWFORGE_LOG", "debug")];
+    let url = api.url();
+    let environment = [("FLOWFORGE_ANTHROPIC_BASE_URL", &*url), ("FLOWFORGE_ANTHROPIC_API_KEY", KEY), ("FLOWFORGE_LOG", "debug")];
     let forge = Forge::start_with(Database::Sqlite, &environment).await;
     (api, forge)
 }

@@ -56,7 +56,8 @@ async fn loaded(forge: &Forge) -> usize {
 async fn each_runs_to_its_end() {
     let letter = r#"{"topic": "outage", "urgent": true, "summary": "The shop is down."}"#;
     let model = MessagesApi::start(Scenario::of([Reply::text(letter)])).await;
-    let forge = Forge::start_with(Database::Sqlite, &[("FLOWFORGE_ANTHROPIC_BASE_URL", &model.url())]).await;
+    let url = model.url();
+    let forge = Forge::start_with(Database::Sqlite, &[("FLOWFORGE_ANTHROPIC_BASE_URL", url.as_str())]).await;
     let (remote, postgres) = (Remote::start().await, Postgres::start());
     let pages = Pages::start().await;
     for (file, example) in examples() {
