@@ -158,6 +158,7 @@ pub(crate) fn services(data: &Data, work: &Work, queue: &QueueConfig) -> Result<
             forwarder: Some(Forwarder { program, args: vec![SANDBOX_FORWARD] }),
             ..SandboxConfig::new(policy)
         },
+        claude: given(&work.claude).map(Into::into),
         work_dir: data.data_dir.join("work"),
         own_database: given(&data.database_url).and_then(OwnDatabase::from_url),
         own_redis: match queue {

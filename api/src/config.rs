@@ -92,6 +92,9 @@ pub(crate) struct Work {
     /// What commands may use.
     #[command(flatten)]
     pub sandbox: SandboxSettings,
+    /// The program of Claude Code, of the version that FlowForge was tried with; without it, `claude` on the path.
+    #[arg(long, env = "FLOWFORGE_CLAUDE")]
+    pub claude: Option<String>,
     /// How long a worker may be silent before its runs are taken over, in milliseconds.
     #[arg(long, env = "FLOWFORGE_LEASE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(500..))]
     pub lease_ms: u64,

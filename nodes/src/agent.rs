@@ -3,18 +3,20 @@
 //! Every turn goes through a [`Meter`]: money is set aside before it and settled after it, by what the answer says that it has
 //! used. The real key stays in this process.
 
+pub(crate) mod cli;
 mod config;
 mod faults;
 mod heard;
 mod messages;
 mod meter;
 mod prices;
-#[cfg_attr(not(test), expect(dead_code, reason = "what runs an agent in a sandbox starts it"))]
 mod proxy;
 mod quota;
 mod random;
+pub(crate) mod seat;
+pub(crate) mod session;
+pub(crate) mod transcript;
 
-#[expect(unused_imports, reason = "what runs an agent in a sandbox names them")]
 pub(crate) use self::proxy::{HostList, Proxy, ProxyConfig, ProxyReport};
 pub use self::{
     config::{InvalidModels, ModelsConfig},

@@ -5,9 +5,11 @@
 //! the sandbox. `Services` holds them; whoever starts a server or a worker makes one.
 
 mod agent;
+mod agent_command;
 mod approval;
 mod call;
 mod claude_message;
+mod claude_task;
 mod command;
 mod condition;
 mod delay;
@@ -79,6 +81,8 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(git_branch::GitBranch::new(services))
         .with(git_commit::GitCommit::new(services))
         .with(git_push::GitPush::new(services))
+        .with(claude_task::ClaudeTask::new(services))
+        .with(agent_command::AgentCommand::new(services))
         .with(claude_message::ClaudeMessage::new(services))
 }
 

@@ -25,6 +25,8 @@ pub struct ServicesConfig {
     pub egress: EgressPolicy,
     /// How commands are confined, and what they may use.
     pub sandbox: SandboxConfig,
+    /// Claude Code's program; the one on the path when absent.
+    pub claude: Option<PathBuf>,
     /// Where the work trees of runs lie: a folder that only this server uses.
     pub work_dir: PathBuf,
     /// The PostgreSQL database in which FlowForge itself keeps its rows: no step may reach it.
@@ -42,6 +44,7 @@ pub struct Services {
     egress: Arc<Egress>,
     sandbox: Arc<Sandbox>,
     trees: Arc<WorkTrees>,
+    claude: Option<Arc<PathBuf>>,
     own_database: Option<Arc<OwnDatabase>>,
     models: Arc<Models>,
 }
@@ -56,6 +59,7 @@ impl Services {
             egress: Arc::new(Egress::new(egress)),
             sandbox: Arc::new(Sandbox::new(config.sandbox)),
             trees: Arc::new(WorkTrees::new(config.work_dir)),
+            claude: config.claude.map(Arc::new),
             own_database: config.own_database.map(Arc::new),
             models: Arc::new(Models::new(config.models)),
         }
@@ -106,13 +110,16 @@ impl Services {
         Arc::new(Messages::new(self.models.clone(), self.egress.clone()))
     }
 
-    #[expect(dead_code, reason = "agents in sandboxes will ask by it")]
     pub(crate) fn models(&self) -> Arc<Models> {
         self.models.clone()
     }
 
     pub(crate) fn sandbox(&self) -> Arc<Sandbox> {
         self.sandbox.clone()
+    }
+
+    pub(crate) fn claude(&self) -> Option<Arc<PathBuf>> {
+        self.claude.clone()
     }
 
     pub(crate) fn trees(&self) -> Arc<WorkTrees> {

@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use self::remote::Remote;
-use crate::{JavaScriptConfig, ModelsConfig, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog};
+use crate::{Forwarder, JavaScriptConfig, ModelsConfig, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog};
 
 /// A node on the bench: give it what it needs, then run it.
 #[derive(Clone)]
@@ -184,24 +184,31 @@ pub(crate) fn allowing(networks: &str) -> Services {
 
 /// The same with work trees elsewhere.
 pub(crate) fn allowing_in(networks: &str, work_dir: PathBuf) -> Services {
-    made(networks, work_dir, ModelsConfig::new(None, None, None).unwrap())
+    Services::new(ServicesConfig { work_dir, ..config(networks, ModelsConfig::new(None, None, None).unwrap()) })
 }
 
 /// Services that may reach the given networks and ask models there.
 pub(crate) fn asking(networks: &str, models: ModelsConfig) -> Services {
-    made(networks, work_dir(), models)
+    Services::new(config(networks, models))
 }
 
-fn made(networks: &str, work_dir: PathBuf, models: ModelsConfig) -> Services {
-    Services::new(ServicesConfig {
+/// How such services are made.
+pub(crate) fn config(networks: &str, models: ModelsConfig) -> ServicesConfig {
+    ServicesConfig {
         javascript: JavaScriptConfig::new(worker(), &[]),
         egress: networks.parse().unwrap(),
-        sandbox: SandboxConfig::new(SandboxPolicy::Bubblewrap),
-        work_dir,
+        sandbox: SandboxConfig { forwarder: Some(forwarder()), ..SandboxConfig::new(SandboxPolicy::Bubblewrap) },
+        work_dir: work_dir(),
         own_database: None,
         own_redis: None,
         models,
-    })
+        claude: flowforge_tests::claude().map(PathBuf::from),
+    }
+}
+
+/// What leads from a sandbox to a proxy; cargo builds it beside the tests.
+fn forwarder() -> Forwarder {
+    Forwarder { program: worker().with_file_name("flowforge-sandbox-forward"), args: Vec::new() }
 }
 
 /// Names the folder of another test process, which that process then uses.

@@ -22,6 +22,7 @@ fn nodes() -> Catalog {
         own_database: None,
         own_redis: None,
         models,
+        claude: None,
     }))
 }
 

@@ -54,6 +54,12 @@ FLOWFORGE_TEST_REDIS=$(tests/setup/redis.sh start "$services/redis") || exit 1
 FLOWFORGE_TEST_DOCKER=$(tests/setup/podman.sh start "$services/podman") || FLOWFORGE_TEST_DOCKER=
 export FLOWFORGE_TEST_POSTGRES FLOWFORGE_TEST_REDIS FLOWFORGE_TEST_DOCKER
 export FLOWFORGE_BIN="$PWD/target/debug/flowforge"
+if FLOWFORGE_CLAUDE=$(tests/setup/claude.sh); then
+    export FLOWFORGE_CLAUDE
+else
+    unset FLOWFORGE_CLAUDE
+    echo "== SKIPPED: what needs Claude Code"
+fi
 
 part "format of Rust" cargo fmt --all --check
 part "web packages" tests/setup/web.sh install

@@ -26,7 +26,7 @@ pub use graph::{chain, graph};
 pub use ledger::{Effect, Ledger};
 pub use pages::Pages;
 pub use postgres::Postgres;
-pub use process::{left_after, leftovers, root, run_script};
+pub use process::{claude, left_after, leftovers, root, run_script};
 pub use redis::Redis;
 pub use remote::{Remote, Request};
 pub use seed::Seed;

@@ -11,6 +11,16 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_path_buf()
 }
 
+/// Claude Code's program: where `FLOWFORGE_CLAUDE` says, or where `tests/setup/claude.sh` has put it. Nothing where it cannot be had;
+/// tests that need it then say SKIPPED.
+pub fn claude() -> Option<String> {
+    if let Some(named) = std::env::var_os("FLOWFORGE_CLAUDE") {
+        return Some(named.to_string_lossy().into_owned());
+    }
+    let versions = std::fs::read_dir(root().join("target/claude")).ok()?.flatten().map(|entry| entry.path().join("claude"));
+    versions.filter(|path| path.is_file()).map(|path| path.to_string_lossy().into_owned()).max()
+}
+
 /// Runs a script of `tests/` to its end and returns what it printed; panics with its errors when it fails.
 pub fn run_script(script: &str, arguments: &[&str]) -> String {
     let path = root().join("tests").join(script);

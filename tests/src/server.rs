@@ -181,6 +181,9 @@ pub fn command(folder: &Path) -> Command {
         .env("FLOWFORGE_SECRET_SLACK_TOKEN", "xoxb-of-a-test")
         .env("FLOWFORGE_SECRET_ANTHROPIC_API_KEY", crate::messages_api::MessagesApi::KEY)
         .env("FLOWFORGE_SECRET_POSTGRES_PASSWORD", "postgres-p4ssw0rd");
+    if let Some(program) = crate::claude() {
+        command.env("FLOWFORGE_CLAUDE", program);
+    }
     // Runs of a killed server are taken over soon.
     command.env("FLOWFORGE_LEASE_MS", "3000").kill_on_drop(true);
     command

@@ -2,7 +2,7 @@
 
 use flowforge_core::node::NodeError;
 
-use super::{Git, WorkTree};
+use super::{Git, WorkTree, faults};
 
 /// A file that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,24 @@ impl WorkTree {
         let git =
             Git::at(self.path()).args(["diff-tree", "-r", "-z", "--raw", "--no-renames", "--ignore-submodules=none", &from, to]);
         Ok(parse(&git.run().await?))
+    }
+
+    /// What differs between two commits or trees, as text; of a long one the first `most` bytes, with a line that says so.
+    pub(crate) async fn diff(&self, from: &str, to: &str, most: usize) -> Result<String, NodeError> {
+        let how = ["diff-tree", "-r", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames"];
+        let git = Git::at(self.path()).args(how).args(["--src-prefix=a/", "--dst-prefix=b/", from, to]);
+        let answer = git.answer().await?;
+        if answer.code != 0 {
+            return Err(NodeError::retry("GIT_FAILED", format!("git could not compare: {}", faults::said(&answer.stderr))));
+        }
+        let mut text = String::from_utf8_lossy(&answer.stdout).into_owned();
+        let left_out = text.len().saturating_sub(most);
+        if left_out > 0 {
+            let at = text.floor_char_boundary(most);
+            text.truncate(text[..at].rfind('\n').map_or(at, |line| line + 1));
+            text.push_str(&format!("[… about {left_out} bytes are left out here; all of it is in the work tree …]\n"));
+        }
+        Ok(text)
     }
 }
 

@@ -24,6 +24,22 @@ impl WorkTree {
         }
     }
 
+    /// For a step that goes on with what an attempt of it left: the files as its first attempt found them. Nothing when there is no
+    /// repository.
+    pub(crate) async fn found_by(&self, effect_key: &str) -> Result<Option<String>, NodeError> {
+        if self.origin().is_none() {
+            return Ok(None);
+        }
+        self.repository()?;
+        let name = format!("{BEFORE}/{effect_key}");
+        if let Some(tree) = Git::at(self.path()).args(["rev-parse", "--verify", "--quiet", &name]).find().await? {
+            return Ok(Some(tree));
+        }
+        let tree = self.snapshot().await?;
+        Git::at(self.path()).args(["update-ref", &name, &tree]).run().await?;
+        Ok(Some(tree))
+    }
+
     /// Writes the files as they are now, without those that are ignored, into the repository.
     pub(crate) async fn snapshot(&self) -> Result<String, NodeError> {
         let index = self.stage().await?;

@@ -100,7 +100,6 @@ impl WorkTree {
         }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the agent's sessions are kept this way"))]
     /// What belonged to a step beside the tree, as it was left last; nothing when the step has left nothing.
     pub(crate) async fn attachment(&self, cx: &Context, name: &str, to: &Path) -> Result<bool, NodeError> {
         let standing = cx.files.latest().await?.filter(|standing| *standing.checkpoint.effect_key == *cx.effect_key);

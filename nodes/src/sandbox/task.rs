@@ -32,7 +32,6 @@ pub(crate) struct Task<'a> {
 
 /// What to run.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "agents are programs"))]
 pub(crate) enum Program<'a> {
     /// Shell; it ends with the first command that fails, and has nothing to read.
     Shell(&'a str),
@@ -69,7 +68,6 @@ impl Program<'_> {
 
 /// What of the network can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "agents use the proxy"))]
 pub(crate) enum Network<'a> {
     /// Nothing but a loopback of its own.
     None,

@@ -229,6 +229,20 @@ impl Case {
         Self { marks: &[("mark", 1)], ..Self::of(&["claude.message"], world.small("claude.message", params)) }
     }
 
+    /// Where Claude Code is not here, what is swept is how the step says so.
+    pub(super) fn claude_task(world: &World) -> Self {
+        let params = json!({"prompt": "Say ok.", "model": "claude-haiku-5-5", "api_key": "{{ secrets.ANTHROPIC_API_KEY }}"});
+        let mut graph = world.small("claude.task", params);
+        node(&mut graph, "it")["on_error"] = json!("continue");
+        Self { samples: 1, ..Self::of(&["claude.task"], graph) }.passing(&["step-claimed", "report", "reported"])
+    }
+
+    pub(super) fn agent_command(world: &World) -> Self {
+        let params = json!({"program": "sh", "args": ["-c", "tee -a task.md; wc -l <task.md"], "prompt": "One line."});
+        let case = Self::of(&["agent.command"], world.small("agent.command", params));
+        Self { samples: 2, ..case }.passing(&["step-claimed", "report", "reported"])
+    }
+
     /// Takes effect in a database, once wherever it dies: how often is part of the mark.
     pub(super) fn postgres_query(world: &World) -> Self {
         let url = world.postgres().url();

@@ -9,8 +9,9 @@ const RUN: &[&str] = &["status", "output", "error", "response", "trigger", "inpu
 /// The fields of an attempt that have to be the same.
 const STEP: &[&str] =
     &["node_id", "item", "attempt", "retry_count", "status", "port", "input", "output", "error", "awaiting", "kept"];
-/// Fields of the ledger's answers that differ each time, and of what carries a step's key.
-const FRESH: &[&str] = &["n", "at_ms", "content-length", "message_id", "ts", "host", "late_s"];
+/// Fields of the ledger's answers that differ each time, of what carries a step's key, and of what a turn more costs.
+const FRESH: &[&str] =
+    &["n", "at_ms", "content-length", "message_id", "ts", "host", "late_s", "transcript", "cost_usd", "usage", "turns"];
 
 /// A run as it stands, with its steps and the runs that they have started.
 ///

@@ -41,6 +41,7 @@ async fn the_servers_own_database_is_refused() {
             javascript: crate::JavaScriptConfig::new(crate::testing::worker(), &[]),
             egress: "127.0.0.0/8".parse().unwrap(),
             sandbox: crate::SandboxConfig::new(crate::SandboxPolicy::Bubblewrap),
+            claude: None,
             work_dir: crate::testing::work_dir(),
             own_database: OwnDatabase::from_url(url),
             own_redis: None,
