@@ -159,6 +159,7 @@ pub(crate) fn services(data: &Data, work: &Work, queue: &QueueConfig) -> Result<
             ..SandboxConfig::new(policy)
         },
         claude: given(&work.claude).map(Into::into),
+        push: work.push_branches.parse().map_err(Failure::during("FLOWFORGE_PUSH_BRANCHES"))?,
         work_dir: data.data_dir.join("work"),
         own_database: given(&data.database_url).and_then(OwnDatabase::from_url),
         own_redis: match queue {

@@ -86,6 +86,9 @@ pub(crate) struct Work {
     /// `10.2.0.5:5432`, that port only. Ports where databases, mail or shells answer are closed to HTTP elsewhere.
     #[arg(long, env = "FLOWFORGE_EGRESS_ALLOW", default_value = "", hide_default_value = true)]
     pub egress_allow: String,
+    /// Branches that steps may push to, as patterns separated by commas, for example `flowforge/*`; without any, authors decide.
+    #[arg(long, env = "FLOWFORGE_PUSH_BRANCHES", default_value = "", hide_default_value = true)]
+    pub push_branches: String,
     /// Run commands without a sandbox where bubblewrap is missing.
     #[arg(long, env = "FLOWFORGE_ALLOW_PLAIN_PROCESSES", value_parser = FalseyValueParser::new())]
     pub allow_plain_processes: bool,

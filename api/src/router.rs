@@ -30,8 +30,8 @@ use crate::{
     extract::BODY_LIMIT,
     request_id,
     routes::{
-        approvals, auth, blobs, budgets, checkpoints, deliveries, docs, events, health, hooks, node_types, reruns, runs,
-        schedules, secrets, signals, steps, triggers, usage, versions, why, workflows, workspace,
+        approvals, auth, blobs, budgets, checkpoints, conflicts, deliveries, docs, events, health, hooks, node_types, reruns,
+        runs, schedules, secrets, signals, steps, triggers, usage, versions, why, workflows, workspace,
     },
     security,
 };
@@ -93,6 +93,8 @@ fn table() -> OpenApiRouter<App> {
         .routes(routes!(signals::send))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::decide))
+        .routes(routes!(conflicts::list))
+        .routes(routes!(conflicts::resolve))
         .routes(routes!(steps::list))
         .routes(routes!(steps::logs))
         .routes(routes!(blobs::show))

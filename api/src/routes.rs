@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod blobs;
 pub(crate) mod budgets;
 pub(crate) mod checkpoints;
+pub(crate) mod conflicts;
 pub(crate) mod deliveries;
 pub(crate) mod docs;
 pub(crate) mod events;

@@ -1,5 +1,6 @@
 //! The facade that HTTP uses: start, wait, pause, signal, decide, cancel, watch.
 
+mod conflicts;
 mod decide;
 mod hooks;
 mod money;

@@ -15,7 +15,7 @@ use std::{
 use flowforge_core::{
     Awaiting, Kind, NodeId, RunId, StepIx, Timestamp, WorkflowId, WorkspaceId,
     cache::Answers,
-    conflict::Unrecorded,
+    conflict::{Conflicts, Unrecorded},
     expression::Expression,
     files::{Files, Unkept},
     graph::Param,
@@ -26,12 +26,14 @@ use flowforge_core::{
 use futures::FutureExt;
 use serde_json::{Map, Value};
 
-use self::mask::{Mask, MaskedLog};
+pub(crate) use self::mask::Mask;
+use self::mask::MaskedLog;
 pub(crate) use self::storable::{DEEPEST, is_too_deep, json_text, roughly, storable, storable_input, text as storable_text};
 use crate::{
     answers::KeptAnswers,
     blob::Blobs,
     clock::{self, Clock},
+    conflicts::StepConflicts,
     failpoint::{Point, reached},
     files::StepFiles,
     money::{Ledger, StepPurse},
@@ -152,6 +154,15 @@ impl Executor {
         Arc::new(StepFiles { store, blobs, workspace, step, epoch })
     }
 
+    /// Where its conflicts are written down; only a dispatched step has any.
+    fn conflicts(&self, task: &Task, mask: &Mask) -> Arc<dyn Conflicts> {
+        if task.lease.is_none() {
+            return Arc::new(Unrecorded);
+        }
+        let (workspace, run, node) = (task.workspace, task.run, task.node.clone());
+        Arc::new(StepConflicts { store: self.store.clone(), workspace, run, node, mask: mask.clone() })
+    }
+
     async fn call(&self, task: &Task, resolved: Resolved) -> (Option<Value>, Result<Outcome, NodeError>) {
         let Resolved { params, shell_values, secret_hosts, mask } = resolved;
         let input = storable::noted(mask.value(params.clone()));
@@ -172,7 +183,7 @@ impl Executor {
             awaited: task.awaited.clone(),
             purse: Arc::new(purse.clone()),
             answers: self.answers(task),
-            conflicts: Arc::new(Unrecorded),
+            conflicts: self.conflicts(task, &mask),
             files: self.files(task),
             log: if mask.is_empty() { task.log.clone() } else { Arc::new(MaskedLog::new(task.log.clone(), mask.clone())) },
         };

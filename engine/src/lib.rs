@@ -17,6 +17,7 @@ pub mod clock;
 mod committer;
 mod compiled;
 mod config;
+mod conflicts;
 mod engine;
 mod error;
 mod executor;

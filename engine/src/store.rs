@@ -7,6 +7,7 @@ pub mod accounts;
 mod answers;
 pub(crate) mod audit;
 pub mod checkpoints;
+pub mod conflicts;
 mod connect;
 pub mod deliveries;
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod m20261120_006_mark_begun;
 mod m20261120_007_create_triggers;
 mod m20261120_008_create_secrets;
 mod m20261120_009_create_ledger;
+mod m20261120_010_create_conflicts;
 mod m20261120_011_create_checkpoints;
 mod m20261120_012_remember_slots;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_007_create_triggers::Migration),
             Box::new(m20261120_008_create_secrets::Migration),
             Box::new(m20261120_009_create_ledger::Migration),
+            Box::new(m20261120_010_create_conflicts::Migration),
             Box::new(m20261120_011_create_checkpoints::Migration),
             Box::new(m20261120_012_remember_slots::Migration),
         ]

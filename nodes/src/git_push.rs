@@ -1,5 +1,8 @@
 //! Sends a branch to the repository that the work tree came from.
 
+mod allowed;
+mod scan;
+
 use std::{sync::Arc, time::Duration};
 
 use flowforge_core::node::{Context, Group, Lane, Node, NodeError, NodeSpec, Outcome, Stream};
@@ -10,8 +13,8 @@ use tokio::time::sleep;
 
 use crate::{
     egress::Egress,
-    git::{Git, Remote, WorkTree, WorkTrees, branch_name, git_said, network_fault},
-    params::{Text, optional, or_default},
+    git::{Git, PushPolicy, Remote, WorkTree, WorkTrees, branch_name, git_said, network_fault},
+    params::{Text, invalid, optional, or_default},
     services::Services,
 };
 
@@ -32,6 +35,18 @@ pub(crate) struct Params {
     /// Whether to replace a branch over there that has other commits, as long as it stands where it stood when it was last seen.
     #[serde(default, deserialize_with = "or_default")]
     force_with_lease: bool,
+    /// With `force_with_lease`, the commit at which the branch has to stand over there, for example
+    /// `{{ steps.rebase.output.before }}`; where it stood when it was last seen when absent.
+    #[serde(default, deserialize_with = "optional")]
+    #[schemars(extend("x-widget" = "template"))]
+    lease: Option<Text>,
+    /// Patterns of the branches that may be pushed to, for example `flowforge/*`. Every branch but the repository's default one when
+    /// absent; the operator's list comes first.
+    #[serde(default, deserialize_with = "or_default")]
+    branches: Vec<String>,
+    /// Patterns of files in which what looks like a key or a token is none, for example `tests/fixtures/**`.
+    #[serde(default, deserialize_with = "or_default")]
+    scan_except: Vec<String>,
     /// `user:password` or a token, best as `{{ secrets.NAME }}`. It is used for this call only and stored nowhere.
     #[serde(default, deserialize_with = "optional")]
     #[schemars(extend("x-widget" = "secret"))]
@@ -42,11 +57,12 @@ pub(crate) struct Params {
 pub(crate) struct GitPush {
     egress: Arc<Egress>,
     trees: Arc<WorkTrees>,
+    policy: Arc<PushPolicy>,
 }
 
 impl GitPush {
     pub(crate) fn new(services: &Services) -> Self {
-        Self { egress: services.egress(), trees: services.trees() }
+        Self { egress: services.egress(), trees: services.trees(), policy: services.push_policy() }
     }
 }
 
@@ -69,6 +85,8 @@ impl Node for GitPush {
         let origin = tree.repository()?;
         let push = push(&tree, &params).await?;
         let remote = Remote::open(&origin.url, params.credential.as_deref(), &self.egress, cx).await?;
+        allowed::check(&push.branch, &params.branches, &self.policy, (&tree, &remote)).await?;
+        scan::check(&tree, &push.commit, &params.scan_except).await?;
         cx.log.line(Stream::System, format!("pushing {} to {} of {}", push.commit, push.branch, remote.url())).await;
         push.send(&tree, &remote).await?;
         Git::at(tree.path()).args(["update-ref", &push.seen_as(), &push.commit]).run().await?;
@@ -95,9 +113,17 @@ async fn push(tree: &WorkTree, params: &Params) -> Result<Push, NodeError> {
     let commit = head.commit.ok_or_else(|| NodeError::fatal("GIT_REF_INVALID", "there is no commit to push yet"))?;
     let mut push = Push { branch: branch_name(&branch)?.to_owned(), commit, lease: None };
     if params.force_with_lease {
-        push.lease = Some(tree.commit(&push.seen_as()).await?.unwrap_or_default());
+        push.lease = Some(match params.lease.as_deref().map(str::trim) {
+            Some(lease) if is_commit(lease) => lease.to_owned(),
+            Some(_) => return Err(invalid("`lease` must be the full id of a commit")),
+            None => tree.commit(&push.seen_as()).await?.unwrap_or_default(),
+        });
     }
     Ok(push)
+}
+
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 impl Push {
@@ -163,104 +189,4 @@ impl Push {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use crate::testing::{Bench, cloned, git_in, remote::Remote, tree_of};
-
-    /// A run with one commit on `branch` that the remote does not have.
-    async fn committed(remote: &Remote, branch: &str) -> Bench {
-        let bench = cloned("git.branch", remote).await;
-        bench.output(json!({"name": branch})).await;
-        bench.next("command", "edit").output(json!({"run": "echo more >>a.txt"})).await;
-        bench.next("git.commit", "commit").output(json!({"message": "More"})).await;
-        bench.next("git.push", "push")
-    }
-
-    #[tokio::test]
-    async fn the_branch_arrives_and_arriving_twice_is_no_fault() {
-        let remote = Remote::start().await;
-        let bench = committed(&remote, "work").await;
-        let commit = git_in(&tree_of(&bench), "rev-parse HEAD");
-        for force in [false, false, true] {
-            bench.done(json!({"force_with_lease": force}), json!({"branch": "work", "commit": commit})).await;
-        }
-        bench.done(json!({"branch": "other/name"}), json!({"branch": "other/name", "commit": commit})).await;
-        assert_eq!(remote.git("rev-parse work other/name").await, format!("{commit}\n{commit}"));
-        assert_eq!(
-            remote.git("for-each-ref --format='%(refname)'").await,
-            "refs/heads/main\nrefs/heads/other/name\nrefs/heads/work"
-        );
-    }
-
-    #[tokio::test]
-    async fn what_others_pushed_is_replaced_only_when_asked_and_seen() {
-        let remote = Remote::start().await;
-        let other = "cd seed; git checkout -q -B work main; git commit -q --allow-empty -m Other; git push -qf origin work";
-        remote.shell(other).await;
-        // This run has seen the other commit at its clone, the next one has not.
-        let seen = committed(&remote, "work").await;
-        let fault = seen.fails(json!({}), "GIT_PUSH_REJECTED", "force_with_lease").await;
-        assert!(!fault.retryable);
-        let unseen = committed(&remote, "work2").await;
-        remote.shell(&other.replace("work", "work2")).await;
-        unseen.fails(json!({"force_with_lease": true}), "GIT_PUSH_REJECTED", "last seen").await;
-        seen.output(json!({"force_with_lease": true})).await;
-        assert_eq!(remote.git("log --format=%s main..work").await, "More");
-        assert_eq!(remote.git("log --format=%s main..work2").await, "Other");
-    }
-
-    #[tokio::test]
-    async fn a_push_whose_answer_was_lost_has_landed() {
-        let remote = Remote::start().await;
-        let bench = committed(&remote, "work").await;
-        remote.lose_an_answer();
-        bench.output(json!({})).await;
-        assert_eq!(remote.git("log --format=%s main..work").await, "More");
-    }
-
-    #[tokio::test]
-    async fn a_branch_that_is_locked_over_there_is_waited_for() {
-        let remote = Remote::start().await;
-        let bench = committed(&remote, "work").await;
-        // The lock of another push is gone when this one comes back.
-        let meet = "touch repo.git/refs/heads/work.lock
-            printf '#!/bin/sh\\ntest ! -e came || rm -f refs/heads/work.lock\\ntouch came\\n' >repo.git/hooks/pre-receive
-            chmod +x repo.git/hooks/pre-receive";
-        remote.shell(meet).await;
-        bench.output(json!({})).await;
-        assert_eq!(remote.git("log --format=%s main..work").await, "More");
-        assert_eq!(remote.shell("cat repo.git/came").await, "");
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_pushed_says_why() {
-        let remote = Remote::start().await;
-        let bench = committed(&remote, "work").await;
-        bench.fails(json!({"branch": "a..b"}), "GIT_REF_INVALID", "").await;
-        remote.shell("printf '#!/bin/sh\\necho not this one >&2\\nexit 1\\n' >repo.git/hooks/pre-receive; chmod +x repo.git/hooks/pre-receive").await;
-        let fault = bench.fails(json!({}), "GIT_PUSH_REJECTED", "hook declined").await;
-        assert!(fault.details["remote"].as_str().unwrap().contains("not this one"), "{fault:?}");
-        remote.broken(true);
-        assert!(bench.fails(json!({}), "GIT_PUSH_FAILED", "503").await.retryable);
-        remote.broken(false);
-        let remote = remote.private();
-        bench.fails(json!({}), "GIT_AUTH_FAILED", "").await;
-        bench.fails(json!({"credential": "robot:wrong"}), "GIT_AUTH_FAILED", "").await;
-        remote.shell("rm repo.git/hooks/pre-receive").await;
-        bench.output(json!({"credential": Remote::CREDENTIAL})).await;
-    }
-
-    #[tokio::test]
-    async fn only_the_address_that_was_cloned_is_pushed_to() {
-        let (remote, evil) = (Remote::start().await, Remote::start().await);
-        let bench = committed(&remote, "work").await;
-        let tree = tree_of(&bench);
-        for setting in ["remote.origin.url", "remote.origin.pushurl"] {
-            git_in(&tree, &format!("config {setting} {}", evil.url()));
-        }
-        bench.output(json!({})).await;
-        assert_eq!(evil.git("branch --list work").await, "");
-        assert_eq!(remote.git("log --format=%s main..work").await, "More");
-    }
-}
+mod tests;

@@ -21,6 +21,7 @@ mod git_branch;
 mod git_clone;
 mod git_commit;
 mod git_push;
+mod git_rebase;
 mod http_request;
 mod javascript;
 mod map;
@@ -48,6 +49,7 @@ use flowforge_core::Catalog;
 pub use crate::{
     agent::{InvalidModels, InvalidPrices, ModelsConfig, Prices},
     egress::{EgressPolicy, InvalidEgressPolicy, OwnServer},
+    git::{InvalidPushPolicy, PushPolicy, rebase::check_answer},
     javascript::{JavaScriptConfig, worker::js_worker_main},
     postgres_query::OwnDatabase,
     sandbox::{DockerConfig, Forwarder, SandboxConfig, SandboxLimits, SandboxPolicy, sandbox_forward_main},
@@ -80,6 +82,7 @@ pub fn catalog(services: &Services) -> Catalog {
         .with(git_clone::GitClone::new(services))
         .with(git_branch::GitBranch::new(services))
         .with(git_commit::GitCommit::new(services))
+        .with(git_rebase::GitRebase::new(services))
         .with(git_push::GitPush::new(services))
         .with(claude_task::ClaudeTask::new(services))
         .with(agent_command::AgentCommand::new(services))

@@ -10,7 +10,7 @@ use flowforge_core::{
 use crate::{
     agent::{Messages, Models, ModelsConfig},
     egress::{Egress, EgressPolicy, OwnServer},
-    git::WorkTrees,
+    git::{PushPolicy, WorkTrees},
     javascript::{JavaScript, JavaScriptConfig},
     postgres_query::OwnDatabase,
     sandbox::{Sandbox, SandboxConfig},
@@ -27,6 +27,8 @@ pub struct ServicesConfig {
     pub sandbox: SandboxConfig,
     /// Claude Code's program; the one on the path when absent.
     pub claude: Option<PathBuf>,
+    /// Which branches may be pushed to.
+    pub push: PushPolicy,
     /// Where the work trees of runs lie: a folder that only this server uses.
     pub work_dir: PathBuf,
     /// The PostgreSQL database in which FlowForge itself keeps its rows: no step may reach it.
@@ -45,6 +47,7 @@ pub struct Services {
     sandbox: Arc<Sandbox>,
     trees: Arc<WorkTrees>,
     claude: Option<Arc<PathBuf>>,
+    push: Arc<PushPolicy>,
     own_database: Option<Arc<OwnDatabase>>,
     models: Arc<Models>,
 }
@@ -60,6 +63,7 @@ impl Services {
             sandbox: Arc::new(Sandbox::new(config.sandbox)),
             trees: Arc::new(WorkTrees::new(config.work_dir)),
             claude: config.claude.map(Arc::new),
+            push: Arc::new(config.push),
             own_database: config.own_database.map(Arc::new),
             models: Arc::new(Models::new(config.models)),
         }
@@ -100,6 +104,10 @@ impl Services {
 
     pub(crate) fn egress(&self) -> Arc<Egress> {
         self.egress.clone()
+    }
+
+    pub(crate) fn push_policy(&self) -> Arc<PushPolicy> {
+        self.push.clone()
     }
 
     pub(crate) fn own_database(&self) -> Option<Arc<OwnDatabase>> {

@@ -192,6 +192,12 @@ pub(crate) fn asking(networks: &str, models: ModelsConfig) -> Services {
     Services::new(config(networks, models))
 }
 
+/// Services that may reach this machine, of an operator who lists the branches that are pushed to.
+pub(crate) fn pushing(branches: &str) -> Services {
+    let config = config("127.0.0.0/8", ModelsConfig::new(None, None, None).unwrap());
+    Services::new(ServicesConfig { push: branches.parse().unwrap(), ..config })
+}
+
 /// How such services are made.
 pub(crate) fn config(networks: &str, models: ModelsConfig) -> ServicesConfig {
     ServicesConfig {
@@ -202,6 +208,7 @@ pub(crate) fn config(networks: &str, models: ModelsConfig) -> ServicesConfig {
         own_database: None,
         own_redis: None,
         models,
+        push: crate::PushPolicy::default(),
         claude: flowforge_tests::claude().map(PathBuf::from),
     }
 }

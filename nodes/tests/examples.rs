@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use flowforge_core::{Catalog, Document, Graph};
 use flowforge_nodes::{
-    EgressPolicy, JavaScriptConfig, ModelsConfig, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog,
+    EgressPolicy, JavaScriptConfig, ModelsConfig, PushPolicy, SandboxConfig, SandboxPolicy, Services, ServicesConfig, catalog,
 };
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ fn nodes() -> Catalog {
         own_redis: None,
         models,
         claude: None,
+        push: PushPolicy::default(),
     }))
 }
 

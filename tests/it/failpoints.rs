@@ -39,7 +39,7 @@ macro_rules! sweeps {
 
 sweeps! {
     sqlite: trigger_manual, trigger_webhook, trigger_github, trigger_schedule, set, transform, filter, condition, switch, map, call, respond, delay, wait_signal, approval,
-        http_request, email_send, slack_message, postgres_query, command, git, claude_message, claude_task, agent_command,
+        http_request, email_send, slack_message, postgres_query, command, git, rebase, claude_message, claude_task, agent_command,
         on_failure, run_limit, step_limit, pause, cancel_step, cancel_dispatched, cancel_children, rerun;
     postgres: trigger_webhook, trigger_schedule, map, wait_signal, http_request, command,
         on_failure, run_limit, step_limit, pause, cancel_step, cancel_dispatched, cancel_children, rerun;

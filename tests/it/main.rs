@@ -27,6 +27,7 @@ mod hooks;
 mod job;
 mod messages_api;
 mod models;
+mod rebase;
 mod scale;
 mod schedules;
 mod secrets;

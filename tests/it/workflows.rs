@@ -78,6 +78,7 @@ async fn each_runs_to_its_end() {
         assert!(!run["output"].is_null(), "{file}: {run:#}");
     }
     assert_eq!(remote.commits("example"), [MESSAGE]);
+    assert_eq!(remote.commits("release-0.1"), ["Say that this line gets fixes only"]);
     assert_eq!(postgres.query("select customer, total from orders"), ["Ada|120.00"]);
     if claude().is_some() {
         assert_eq!(remote.commits("agent"), ["Write NOTES.md"]);
@@ -121,6 +122,7 @@ fn input_for(file: &str, example: &Value, forge: &Forge, pages: &Pages, remote: 
             "command": "echo 0.3.0 >VERSION; make -s test",
         }),
         "agent-job.json" => json!({"url": remote.url(), "branch": "agent", "task": "Write NOTES.md"}),
+        "rebase.json" => json!({"url": remote.url(), "branch": "release-0.1", "onto": "main", "test": "make -s test"}),
         _ => json!({}),
     };
     for (name, value) in special.as_object().expect("an object") {

@@ -76,6 +76,10 @@ enum ReasonFields {
         #[schema(required = true)]
         resets_at: Option<String>,
     },
+    Resolutions {
+        node_id: String,
+        open: u64,
+    },
     Paused {
         since: String,
     },
@@ -125,6 +129,7 @@ fn fields(reason: Reason) -> ReasonFields {
             reserved_usd: shortage.reserved.usd(),
             resets_at: shortage.resets_at.map(iso),
         },
+        Reason::Resolutions { node, open } => ReasonFields::Resolutions { node_id: node.to_string(), open },
         Reason::Paused { since } => ReasonFields::Paused { since: iso(since) },
         Reason::StepLease { node, worker } => ReasonFields::StepLease { node_id: node.to_string(), worker },
         Reason::StepBlocked { node, key, limit, position } => {

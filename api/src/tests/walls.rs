@@ -66,6 +66,7 @@ impl Things {
             _ if path.contains("/deliveries/{id}") => &self.delivery,
             _ => &self.workflow,
         };
+        let path = path.replace("{conflict_id}", "0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b");
         path.replace("{id}", id).replace("{n}", "1").replace("{node_id}", "ask").replace("{name}", "go").replace("{token}", "x")
     }
 }
@@ -87,6 +88,7 @@ fn body(path: &str) -> Value {
         "versions" => json!({"graph": constant(1), "base_version": 1}),
         "publish" => json!({"version": 1}),
         "{node_id}" => json!({"decision": "approved", "digest": ""}),
+        "resolution" => json!({"take": "ours"}),
         "validate" => json!({"graph": constant(1)}),
         "preview" => json!({"cron": "0 9 * * *"}),
         "backfill" => json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}),

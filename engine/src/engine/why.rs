@@ -70,6 +70,13 @@ pub enum Reason {
         /// How many there are.
         total: u64,
     },
+    /// It waits for people's answers to conflicts of a rebase.
+    Resolutions {
+        /// The step that asks.
+        node: NodeId,
+        /// How many answers are open.
+        open: u64,
+    },
     /// Someone wants it to begin nothing more.
     Paused {
         /// Since when.
@@ -115,6 +122,7 @@ impl Reason {
             Self::Signal { .. } => "signal",
             Self::Funds { .. } => "funds",
             Self::Children { .. } => "children",
+            Self::Resolutions { .. } => "resolutions",
             Self::Paused { .. } => "paused",
             Self::StepLease { .. } => "step_lease",
             Self::StepBlocked { .. } => "step_blocked",
@@ -139,6 +147,8 @@ impl fmt::Display for Reason {
             Self::Signal { node, name } => write!(f, "`{node}` waits for the signal `{name}`"),
             Self::Funds { node, shortage } => write!(f, "`{node}` waits for money: {}", told(shortage)),
             Self::Children { node, open, total } => write!(f, "`{node}` waits for {open} of the {total} runs that it starts"),
+            Self::Resolutions { node, open: 1 } => write!(f, "`{node}` waits for an answer to a conflict"),
+            Self::Resolutions { node, open } => write!(f, "`{node}` waits for answers to {open} conflicts"),
             Self::Paused { .. } => write!(f, "it is paused: no step begins until it is resumed"),
             Self::StepLease { node, worker: Some(worker) } => write!(f, "`{worker}` executes `{node}`"),
             Self::StepLease { node, worker: None } => write!(f, "`{node}` waits for a worker that has room"),
@@ -237,6 +247,7 @@ fn of_wait(Wait { node, what, .. }: Wait) -> Option<Reason> {
     Some(match what? {
         Awaited::Approval { approvers } => Reason::Approval { node, approvers },
         Awaited::Signal { name } => Reason::Signal { node, name },
+        Awaited::Resolutions { open } => Reason::Resolutions { node, open },
         Awaited::Children { open, total } => Reason::Children { node, open, total },
         Awaited::Funds(shortage) => Reason::Funds { node, shortage },
     })

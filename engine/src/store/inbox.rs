@@ -241,6 +241,12 @@ impl Store {
     }
 }
 
+/// Puts a message into a run's inbox as a part of a transaction.
+pub(super) async fn insert(tx: &impl ConnectionTrait, run: RunId, message: &Message) -> Result<()> {
+    inbox::Entity::insert(row(run, message)?).exec_without_returning(tx).await?;
+    Ok(())
+}
+
 fn row(run: RunId, message: &Message) -> Result<inbox::ActiveModel> {
     let body = serde_json::to_value(message).map_err(|fault| Error::BadInput(fault.to_string()))?;
     Ok(inbox::ActiveModel {

@@ -23,6 +23,8 @@ const DAY_MS: i64 = 24 * 3_600 * 1_000;
 const ROWS: u64 = 1_000;
 /// What belongs to runs, by table, with its primary key.
 const PARTS: [(&str, &str); 6] = [
+    ("conflict_resolutions", "id"),
+    ("conflicts", "id"),
     ("step_logs", "run_id, seq"),
     ("step_leases", "run_id, node_id, item, attempt"),
     ("run_inbox", "id"),

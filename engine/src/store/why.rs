@@ -63,6 +63,7 @@ pub(crate) enum Awaited {
     Signal { name: String },
     Children { open: u64, total: u64 },
     Funds(Shortage),
+    Resolutions { open: u64 },
 }
 
 impl Store {
@@ -232,13 +233,13 @@ impl Snapshot<'_> {
         };
         let kind = "s.awaiting ->> 'kind'";
         let sql = format!(
-            "SELECT s.node_id, s.wake_at, {kind} AS kind, s.awaiting ->> 'name' AS name, CAST(s.awaiting -> 'approvers' AS text) AS approvers, \
+            "SELECT s.node_id, s.wake_at, {kind} AS kind, s.awaiting ->> 'name' AS name, CAST(s.awaiting ->> 'open' AS bigint) AS answers, CAST(s.awaiting -> 'approvers' AS text) AS approvers, \
              CASE WHEN {kind} = 'funds' THEN CAST(s.awaiting AS text) END AS funds, \
              {total} AS total, (SELECT count(*) FROM runs c WHERE c.parent_run_id = s.run_id AND c.parent_node = s.node_id \
              AND c.parent_attempt = s.attempt AND c.finished_at IS NOT NULL) AS ended \
              FROM step_runs s WHERE s.run_id = $1 AND s.status = 'waiting' AND s.finished_seq IS NULL \
              AND NOT EXISTS (SELECT 1 FROM step_leases l WHERE l.run_id = s.run_id AND l.node_id = s.node_id AND l.attempt = s.attempt) \
-             ORDER BY CASE {kind} WHEN 'approval' THEN 0 WHEN 'funds' THEN 1 WHEN 'signal' THEN 2 WHEN 'children' THEN 3 ELSE 4 END, s.started_seq LIMIT 1"
+             ORDER BY CASE {kind} WHEN 'approval' THEN 0 WHEN 'funds' THEN 1 WHEN 'signal' THEN 2 WHEN 'resolutions' THEN 3 WHEN 'children' THEN 4 ELSE 5 END, s.started_seq LIMIT 1"
         );
         Ok(self.one::<WaitRow>(&sql).await?.map(Wait::from))
     }
@@ -295,6 +296,7 @@ struct WaitRow {
     name: Option<String>,
     approvers: Option<String>,
     funds: Option<String>,
+    answers: Option<i64>,
     total: Option<i64>,
     ended: i64,
 }
@@ -306,6 +308,7 @@ impl From<WaitRow> for Wait {
         let what = row.kind.and_then(|kind| match kind.as_str() {
             "approval" => Some(Awaited::Approval { approvers }),
             "signal" => Some(Awaited::Signal { name: row.name.unwrap_or_default() }),
+            "resolutions" => Some(Awaited::Resolutions { open: row.answers.unwrap_or_default().cast_unsigned() }),
             "children" => Some(Awaited::Children { open: total.saturating_sub(row.ended.cast_unsigned()), total }),
             "funds" => row.funds.as_deref().and_then(|json| serde_json::from_str(json).ok()).map(Awaited::Funds),
             _ => None,

@@ -54,6 +54,23 @@ export const childrenQuery = (id: string, nodeId: string, live: boolean) =>
     staleTime: 0,
   })
 
+/** The conflicts that the rebases of a run have met. */
+export const conflictsQuery = (id: string, live: boolean) =>
+  queryOptions({
+    queryKey: ['run', id, 'conflicts'],
+    queryFn: () => read<T.Page<T.Conflict>>(server.GET('/api/v1/runs/{id}/conflicts', of(id))),
+    refetchInterval: live ? 3_000 : false,
+    staleTime: 0,
+  })
+
+export const resolveConflict = (id: string, conflict: string, body: T.ConflictAnswer) =>
+  read<T.Conflict>(
+    server.POST('/api/v1/runs/{id}/conflicts/{conflict_id}/resolution', {
+      params: { path: { id, conflict_id: conflict } },
+      body,
+    }),
+  )
+
 export const pauseRun = (id: string) => read<T.Run>(server.POST('/api/v1/runs/{id}/pause', of(id)))
 export const resumeRun = (id: string) => read<T.Run>(server.POST('/api/v1/runs/{id}/resume', of(id)))
 

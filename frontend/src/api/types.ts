@@ -99,6 +99,7 @@ export type Awaiting =
   | { kind: 'approval'; title: string; details: Json; approvers: string[] }
   | { kind: 'children'; total: number; open?: number; ended?: number }
   | Funds
+  | { kind: 'resolutions'; open: number }
 
 /** A budget is used up: `step`, `run`, or the id of one. */
 export type Funds = {
@@ -121,6 +122,16 @@ export type PlannedStep = Refine<Stored['RerunStep'], { decision: Decision }>
 export type Checkpoint = Stored['Checkpoint']
 export type ChangedFile = Stored['ChangedFile']
 export type RerunPlan = Refine<Stored['RerunPlan'], { steps: PlannedStep[] }>
+
+/** What becomes of a file that collides: one side as it is, or what a person writes. */
+export type Take = 'ours' | 'theirs' | 'delete'
+export type ConflictAnswer = { take: Take } | { content: string }
+export type ConflictSide = Stored['ConflictSide']
+export type ConflictResolution = Refine<
+  Stored['ConflictResolution'],
+  { method: 'auto' | 'model' | 'person'; take: Take | null }
+>
+export type Conflict = Refine<Stored['RunConflict'], { resolutions: ConflictResolution[] }>
 
 export type Verdict = 'approved' | 'rejected'
 export type Approval = Refine<Stored['Approval'], { details: Json }>

@@ -32,6 +32,10 @@ export function sentenceOf(reason: Reason, now: number, nameOf: (nodeId: string)
     }
     case 'funds':
       return said(`${nameOf(reason.node_id)} waits for money. ${shortageText(reason, now)}`)
+    case 'resolutions':
+      return said(
+        `${nameOf(reason.node_id)} waits for ${reason.open === 1 ? 'an answer to a conflict' : `answers to ${reason.open} conflicts`}.`,
+      )
     case 'paused':
       return said(`Paused since ${formatFull(reason.since)}: no step begins until it is resumed.`)
     case 'step_lease':

@@ -52,7 +52,8 @@ impl WorkTree {
             .map_err(|fault| NodeError::retry("WORK_TREE_FAILED", format!("the index could not be put in place: {fault}")))
     }
 
-    async fn put_back(&self, tree: &str) -> Result<(), NodeError> {
+    /// Makes the files those of a tree. Ignored files stay.
+    pub(crate) async fn put_back(&self, tree: &str) -> Result<(), NodeError> {
         // Everything is staged first: then git knows the files that the last attempt made, and removes them.
         let index = self.stage().await?;
         Git::at(self.path()).env("GIT_INDEX_FILE", index).args(["read-tree", "--reset", "-u", tree]).run().await.map(drop)

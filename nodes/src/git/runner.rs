@@ -99,6 +99,13 @@ impl Git {
         Self { folder: tree.to_owned(), ..git }
     }
 
+    /// A call on the objects and refs of a work tree's repository, without its files: what lies in the tree has no say in it.
+    pub(crate) fn objects(tree: &Path) -> Self {
+        let repository = tree.join(".git");
+        let git = Self::anywhere().env("GIT_DIR", &repository).args(["-c", "core.bare=true"]);
+        Self { folder: repository, ..git }
+    }
+
     pub(crate) fn args<I: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = I>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self

@@ -1,5 +1,7 @@
 //! Steps that are killed at every moment at which they wait, and made again.
 
+mod hostile;
+
 use std::{
     future::Future,
     path::{Path, PathBuf},

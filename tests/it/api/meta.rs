@@ -53,6 +53,8 @@ async fn the_openapi_document_names_every_route() {
         "runs/{id}/resume",
         "runs/{id}/signals/{name}",
         "runs/{id}/approvals/{node_id}",
+        "runs/{id}/conflicts",
+        "runs/{id}/conflicts/{conflict_id}/resolution",
         "approvals",
         "workspace",
         "node-types",

@@ -28,6 +28,7 @@ async fn somebody_elses_things_are_not_found(forge: Forge) {
         (Method::POST, format!("{run}/pause"), json!({})),
         (Method::POST, format!("{run}/resume"), json!({})),
         (Method::POST, format!("{run}/signals/go"), json!({})),
+        (Method::GET, format!("{run}/conflicts"), Value::Null),
         (Method::POST, format!("{run}/approvals/ask"), json!({"decision": "approved", "digest": ""})),
     ];
     for (method, path, body) in calls {

@@ -269,6 +269,22 @@ impl Case {
         let case = Self::of(&["git.clone", "git.branch", "git.commit", "git.push"], world.marked("git-job.json", "push"));
         Self { pushes: true, samples: 3, ..case }.with(input).passing(&["step-claimed", "report", "reported"])
     }
+
+    /// One commit on an old branch, replayed on `main`: it is the same commit however often it is made.
+    pub(super) fn rebase(world: &World) -> Self {
+        let credential = format!("{}:{{{{ secrets.GIT_PASSWORD }}}}", Remote::USER);
+        let graph = chain(&[
+            ("start", "trigger.manual", json!({})),
+            ("clone", "git.clone", json!({"url": "{{ trigger.url }}", "branch": "options", "credential": credential})),
+            ("branch", "git.branch", json!({"name": "{{ trigger.branch }}"})),
+            ("work", "command", json!({"run": "echo one >NOTES"})),
+            ("commit", "git.commit", json!({"message": MESSAGE})),
+            ("it", "git.rebase", json!({"onto": "main", "test": "test -f VERSION && test -f NOTES", "credential": credential})),
+            ("push", "git.push", json!({"branch": "{{ trigger.branch }}", "credential": credential})),
+            ("mark", "http.request", world.mark("mark")["params"].clone()),
+        ]);
+        Self { pushes: true, samples: 3, ..Self::of(&["git.rebase"], graph) }.passing(&["step-claimed", "report", "reported"])
+    }
 }
 
 /// The commit that is pushed.

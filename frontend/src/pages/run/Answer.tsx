@@ -24,6 +24,8 @@ export function Answer({ runId, nodeId, awaiting, now }: Props) {
       return <Signal runId={runId} name={awaiting.name} />
     case 'funds':
       return <Shortage runId={runId} nodeId={nodeId} funds={awaiting} now={now} />
+    case 'resolutions':
+      return <p className="panel-none">Waiting for people; see its conflicts.</p>
     case 'children':
       return <p className="panel-none">Waiting for its items.</p>
   }

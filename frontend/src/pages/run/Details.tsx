@@ -14,6 +14,7 @@ import { totalOf } from '../../runs/items'
 import { Answer } from './Answer'
 import { Costs } from './Costs'
 import { Files } from './Files'
+import { Conflicts } from './conflicts/Conflicts'
 import { Items, type ItemsProps } from './Items'
 import type { Watched } from './useRun'
 
@@ -143,8 +144,10 @@ export function Details({ watched, step, node, type, now, nameOf, onChoose, onRe
   )
 }
 
-/** A step that starts runs shows them; a call starts one, a map one for each item. */
+/** A rebase shows its conflicts. A step that starts runs shows them; a call starts one, a map one for each item. */
 function itemsOf(type: NodeType | undefined, of: ItemsProps | undefined) {
+  if (of && type?.type === 'git.rebase')
+    return { title: 'Conflicts', panel: <Conflicts runId={of.runId} nodeId={of.nodeId} live={of.live} /> }
   if (!of || !startsRuns(type)) return undefined
   return { title: bodyParam(type) === null ? 'Run' : 'Items', panel: <Items {...of} /> }
 }

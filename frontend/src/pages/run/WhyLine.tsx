@@ -3,6 +3,7 @@ import {
   IconAlertTriangle,
   IconClockHour4,
   IconCoin,
+  IconGitMerge,
   IconHandStop,
   IconHourglassHigh,
   IconLoader2,
@@ -36,6 +37,7 @@ const icons: Partial<Record<Reason['kind'], Icon>> = {
   funds: IconCoin,
   signal: IconHandStop,
   children: IconStack2,
+  resolutions: IconGitMerge,
   paused: IconPlayerPause,
   blocked: IconTrafficLights,
   step_blocked: IconTrafficLights,
@@ -47,6 +49,7 @@ const acts: Partial<Record<Reason['kind'], string>> = {
   funds: 'Add money',
   signal: 'Answer',
   children: 'Show the items',
+  resolutions: 'Resolve',
 }
 
 /** One sentence that says why the run stands where it stands. */

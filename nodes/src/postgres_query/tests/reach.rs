@@ -46,6 +46,7 @@ async fn the_servers_own_database_is_refused() {
             own_database: OwnDatabase::from_url(url),
             own_redis: None,
             models: crate::ModelsConfig::new(None, None, None).unwrap(),
+            push: crate::PushPolicy::default(),
         };
         Bench::with("postgres.query", &Services::new(config))
     };
