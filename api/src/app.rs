@@ -6,7 +6,8 @@ use axum::{body::Bytes, extract::FromRef};
 use flowforge_engine::{Engine, EngineConfig, Location, QueueConfig, Store};
 use flowforge_migrations::{Migrator, MigratorTrait};
 use flowforge_nodes::{
-    EgressPolicy, Forwarder, JavaScriptConfig, ModelsConfig, OwnDatabase, OwnServer, SandboxConfig, SandboxPolicy, Services, ServicesConfig,
+    EgressPolicy, Forwarder, JavaScriptConfig, ModelsConfig, OwnDatabase, OwnServer, SandboxConfig, SandboxPolicy, Services,
+    ServicesConfig,
 };
 use tokio_util::sync::CancellationToken;
 

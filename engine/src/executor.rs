@@ -182,7 +182,7 @@ impl Executor {
             woken: task.woken,
             awaited: task.awaited.clone(),
             purse: Arc::new(purse.clone()),
-            answers: self.answers(task),
+            answers: self.remembered(task),
             conflicts: self.conflicts(task, &mask),
             files: self.files(task),
             log: if mask.is_empty() { task.log.clone() } else { Arc::new(MaskedLog::new(task.log.clone(), mask.clone())) },
@@ -201,7 +201,7 @@ impl Executor {
     }
 
     /// What models have answered before in the attempt's workspace.
-    fn answers(&self, task: &Task) -> Arc<dyn Answers> {
+    fn remembered(&self, task: &Task) -> Arc<dyn Answers> {
         Arc::new(KeptAnswers { store: self.store.clone(), workspace: task.workspace })
     }
 

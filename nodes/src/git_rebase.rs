@@ -248,7 +248,8 @@ async fn finish(tree: &WorkTree, plan: &Plan, (commit, output): (&str, &Value), 
     }
     cx.log.line(Stream::System, format!("the branch goes from {} to {commit}", plan.before)).await;
     // A commit, so that it is kept with the commits that it tells of.
-    let git = Person::default().sign(Git::objects(tree.path())).args(["commit-tree", &tree_of(tree, commit).await?, "-p", commit]);
+    let git =
+        Person::default().sign(Git::objects(tree.path())).args(["commit-tree", &tree_of(tree, commit).await?, "-p", commit]);
     let mark = git.args(["-F", "-"]).stdin(output.to_string()).run().await?;
     Git::objects(tree.path()).args(["update-ref", &output_ref(cx), &mark]).run().await?;
     advance(tree, output).await?;

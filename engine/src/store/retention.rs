@@ -22,9 +22,10 @@ const DAY_MS: i64 = 24 * 3_600 * 1_000;
 /// The most rows that one statement removes.
 const ROWS: u64 = 1_000;
 /// What belongs to runs, by table, with its primary key.
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 9] = [
     ("conflict_resolutions", "id"),
     ("conflicts", "id"),
+    ("checkpoints", "run_id, number"),
     ("step_logs", "run_id, seq"),
     ("step_leases", "run_id, node_id, item, attempt"),
     ("run_inbox", "id"),

@@ -79,7 +79,7 @@ pub(crate) struct Call {
 
 impl Room {
     pub(crate) fn new(services: &Services) -> Self {
-        Self { sandbox: services.sandbox(), trees: services.trees(), egress: services.egress(), upstream: services.upstream() }
+        Self { sandbox: services.sandbox(), trees: services.trees(), egress: services.egress(), models: services.models() }
     }
 
     /// Waits until nobody else uses the run's files, and takes the seat.

@@ -33,7 +33,7 @@ pub(super) fn set(command: &mut Command, limits: &SandboxLimits, grouped: bool) 
     let limits = each(limits, grouped);
     // SAFETY: getrlimit and setrlimit are async-signal-safe, and the pointers are to locals.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             for (resource, most) in limits {
                 let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
                 if libc::getrlimit(resource, &raw mut limit) != 0 {

@@ -24,8 +24,10 @@ pub(crate) struct Plan {
 impl Plan {
     /// The plan that an earlier call of this attempt made.
     pub(crate) async fn find(tree: &WorkTree, key: &str) -> Result<Option<Self>, NodeError> {
-        let (before, onto) =
-            (tree.commit(&format!("{STEPS}/rebase/{key}/before")).await?, tree.commit(&format!("{STEPS}/rebase/{key}/onto")).await?);
+        let (before, onto) = (
+            tree.commit(&format!("{STEPS}/rebase/{key}/before")).await?,
+            tree.commit(&format!("{STEPS}/rebase/{key}/onto")).await?,
+        );
         match (before, onto) {
             (Some(before), Some(onto)) => Self::of(tree, before, onto).await.map(Some),
             _ => Ok(None),

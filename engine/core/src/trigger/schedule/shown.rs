@@ -107,7 +107,8 @@ impl Schedule {
 
 /// So many seconds in the largest unit that they are a whole number of.
 fn span(seconds: u32) -> String {
-    let whole = [(86_400, "d"), (3_600, "h"), (60, "min")].into_iter().find(|(unit, _)| seconds > *unit && seconds.is_multiple_of(*unit));
+    let whole =
+        [(86_400, "d"), (3_600, "h"), (60, "min")].into_iter().find(|(unit, _)| seconds > *unit && seconds.is_multiple_of(*unit));
     let (unit, word) = whole.unwrap_or((1, "s"));
     format!("{} {word}", seconds / unit)
 }
