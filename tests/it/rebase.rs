@@ -1,6 +1,8 @@
 //! A rebase as people see it: conflicts that wait for an answer, answers that are checked, and a branch that is replaced.
 
-use flowforge_tests::{Database, Forge, Remote, chain};
+use std::process::Stdio;
+
+use flowforge_tests::{Database, Forge, Remote, Server, chain, root};
 use serde_json::{Value, json};
 
 on_each_database!(a_person_resolves_what_rules_do_not, an_answer_survives_the_death_of_the_server);
@@ -126,4 +128,20 @@ async fn whoever_may_only_look_cannot_answer() {
     forge.execute("UPDATE memberships SET role = 'viewer'");
     forge.owner.post(&path, json!({"take": "theirs"})).await.problem(403, "forbidden");
     forge.owner.get(&format!("/runs/{run}/conflicts")).await.expect(200);
+}
+
+/// The same on the page, in a real browser. With `SHOTS=folder` it leaves pictures there.
+#[tokio::test]
+async fn a_person_resolves_it_on_the_page() {
+    let (forge, remote) = (Forge::start(Database::Sqlite).await, Remote::start().await);
+    let (run, _) = asked(&forge, &remote).await;
+    let mut scene = tokio::process::Command::new(root().join("tests/setup/play.sh"));
+    scene.args(["scene", "conflict"]).stdin(Stdio::null()).env("NO_COLOR", "1").kill_on_drop(true);
+    scene.env("FLOWFORGE_URL", forge.server.base()).env("RUN", &run);
+    scene.env("FLOWFORGE_EMAIL", Server::EMAIL).env("FLOWFORGE_PASSWORD", Server::PASSWORD);
+    let played = scene.output().await.expect("play.sh starts");
+    let (out, err) = (String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
+    // Indented, so that nobody who adds up summaries takes this one for another.
+    assert!(played.status.success(), "| {}", format!("{out}\n{err}").replace('\n', "\n| "));
+    ends_well(&forge, &remote, &run, "Counts what is in texts.").await;
 }

@@ -45,6 +45,7 @@ impl Transcript {
         Ok(Self { file, size })
     }
 
+    #[cfg(test)]
     /// Its size, in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size

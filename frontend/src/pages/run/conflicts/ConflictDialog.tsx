@@ -23,7 +23,8 @@ export function ConflictDialog({ runId, conflict, live, onClose }: Props) {
       size="min(1400px, 96vw)"
       title={
         <>
-          <span className="mono conflict-title">{conflict.path}</span> <span className="dim">{kindText(conflict.kind)}</span>
+          <span className="mono conflict-title">{conflict.path}</span>{' '}
+          <span className="dim">{kindText(conflict.kind)}</span>
         </>
       }
     >
@@ -31,7 +32,11 @@ export function ConflictDialog({ runId, conflict, live, onClose }: Props) {
         <div className="conflict-sides">
           <Side title="Before both changes" side={conflict.base} absent="The file was not there." />
           <Side title="Target branch" side={conflict.ours} absent="The target has no such file." />
-          <Side title={`Commit ${conflict.commit.slice(0, 8)}`} side={conflict.theirs} absent="The commit deleted it." />
+          <Side
+            title={`Commit ${conflict.commit.slice(0, 8)}`}
+            side={conflict.theirs}
+            absent="The commit deleted it."
+          />
         </div>
         {conflict.resolutions.map((one) => (
           <Tried key={one.at} resolution={one} />
@@ -111,7 +116,13 @@ function Resolve({ runId, conflict, onDone }: { runId: string; conflict: Conflic
       </div>
       {editable(conflict) && (
         <>
-          <CodeEditor label="What the file is to hold" language="text" value={text} onChange={setText} minHeight={160} />
+          <CodeEditor
+            label="What the file is to hold"
+            language="text"
+            value={text}
+            onChange={setText}
+            minHeight={160}
+          />
           <div>
             <Button loading={answer.isPending} onClick={() => answer.mutate({ content: text })}>
               Use this text

@@ -36,7 +36,9 @@ export function Conflicts({ runId, nodeId, live }: Props) {
           </li>
         ))}
       </ul>
-      {chosen && <ConflictDialog key={chosen.id} runId={runId} conflict={chosen} live={live} onClose={() => setShown(null)} />}
+      {chosen && (
+        <ConflictDialog key={chosen.id} runId={runId} conflict={chosen} live={live} onClose={() => setShown(null)} />
+      )}
     </div>
   )
 }
@@ -54,7 +56,11 @@ function Row({ conflict, onOpen }: { conflict: Conflict; onOpen: () => void }) {
           {kindText(conflict.kind)} · <span className="mono">{conflict.commit.slice(0, 8)}</span>
         </span>
         {taken && <span>{byText(taken)}</span>}
-        {!taken && last && <span>Not taken from {byText(last)}: {refusalOf(last)}</span>}
+        {!taken && last && (
+          <span>
+            Not taken from {byText(last)}: {refusalOf(last)}
+          </span>
+        )}
       </span>
       <span className="conflict-state">{taken ? 'Resolved' : 'Open'}</span>
     </button>

@@ -49,5 +49,7 @@ export function takesOf(conflict: Conflict): Take[] {
 /** Whether a person may write the file anew. */
 export function editable(conflict: Conflict): boolean {
   const isFile = (side: Conflict['ours']) => side?.mode.startsWith('100') === true && side.text !== null
-  return !['binary', 'submodule', 'symlink'].includes(conflict.kind) && (isFile(conflict.ours) || isFile(conflict.theirs))
+  return (
+    !['binary', 'submodule', 'symlink'].includes(conflict.kind) && (isFile(conflict.ours) || isFile(conflict.theirs))
+  )
 }
