@@ -45,7 +45,7 @@ enum Command {
     /// Bring the database's schema up to date.
     Migrate(Data),
     /// Check that this machine has what workflows need.
-    Doctor(doctor::Doctor),
+    Doctor(Box<doctor::Doctor>),
     /// Look after the secrets of all workspaces.
     #[command(subcommand)]
     Secrets(secrets::Secrets),
@@ -83,7 +83,7 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Worker(settings) => block_on(threads, serve::serve(Serve { role: Role::Worker, ..*settings })),
         Command::Run(ask) => block_on(threads, run::run(*ask)),
         Command::Migrate(data) => block_on(threads, migrate::migrate(data)),
-        Command::Doctor(ask) => block_on(threads, doctor::doctor(ask)),
+        Command::Doctor(ask) => block_on(threads, doctor::doctor(*ask)),
         Command::Secrets(ask) => block_on(threads, secrets::secrets(ask)),
         Command::Openapi => Ok(openapi::print()),
     }

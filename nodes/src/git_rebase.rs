@@ -4,6 +4,7 @@
 //! the same commits; the branch and its files are touched last, in one go that can be repeated.
 
 mod ground;
+mod model;
 mod target;
 
 use std::{sync::Arc, time::Duration};
@@ -17,8 +18,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::ground::{Place, Tested};
+use self::{
+    ground::{Place, Tested},
+    model::{Model, USUAL_MODEL},
+};
 use crate::{
+    agent::Messages,
     egress::Egress,
     git::{
         Git, Person, STEPS, WorkTree, WorkTrees, check_version,
@@ -64,6 +69,14 @@ pub(crate) struct Params {
     /// Whether the tests and what makes lock files may use the network. With it, secrets that are bound to hosts cannot be used.
     #[serde(default, deserialize_with = "or_default")]
     network: bool,
+    /// Which model resolves conflicts.
+    #[serde(default, deserialize_with = "optional")]
+    #[schemars(extend("x-placeholder" = "claude-sonnet-5-5"))]
+    model: Option<Text>,
+    /// The key for the model, best as `{{ secrets.ANTHROPIC_API_KEY }}`; the operator's when absent.
+    #[serde(default, deserialize_with = "optional")]
+    #[schemars(extend("x-widget" = "secret"))]
+    api_key: Option<Text>,
     /// The most conflicts that are resolved; 50 when absent. More of them fail the step.
     #[serde(default, deserialize_with = "optional")]
     #[schemars(range(min = 1, max = 1000))]
@@ -82,13 +95,20 @@ pub(crate) struct GitRebase {
     egress: Arc<Egress>,
     trees: Arc<WorkTrees>,
     sandbox: Arc<Sandbox>,
+    messages: Arc<Messages>,
     /// Stands in for a model in tests.
     pub(crate) resolver: Option<Arc<dyn Resolver>>,
 }
 
 impl GitRebase {
     pub(crate) fn new(services: &Services) -> Self {
-        Self { egress: services.egress(), trees: services.trees(), sandbox: services.sandbox(), resolver: None }
+        Self {
+            egress: services.egress(),
+            trees: services.trees(),
+            sandbox: services.sandbox(),
+            messages: services.messages(),
+            resolver: None,
+        }
     }
 }
 
@@ -182,7 +202,13 @@ impl GitRebase {
         if plan.is_done() && !params.preview {
             return Ok(Replayed::Done { commit: plan.before.clone(), output: shown(&plan.before, 0, json!([])) });
         }
-        let resolver = self.resolver.as_deref();
+        let model = Model {
+            messages: &self.messages,
+            name: params.model.as_deref().unwrap_or(USUAL_MODEL),
+            api_key: params.api_key.as_deref(),
+            cx,
+        };
+        let resolver = self.resolver.as_deref().or(Some(&model as &dyn Resolver));
         let mut rebase = Rebase::new((tree, plan), (&methods, resolver), (place, &*cx.conflicts, &*cx.log), most).await?;
         if params.preview {
             let conflicts = if plan.is_done() { json!([]) } else { rebase.preview().await? };

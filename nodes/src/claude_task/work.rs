@@ -265,11 +265,9 @@ impl Listener<'_> {
                     log.line(Stream::System, note).await;
                 }
             }
-            Event::Answered(id) => {
-                if self.seen.insert(id) {
-                    self.record.turns += 1;
-                    self.write()?;
-                }
+            Event::Answered(id) if self.seen.insert(id) => {
+                self.record.turns += 1;
+                self.write()?;
             }
             Event::Limited(quota) => self.ended.quota = Some(quota),
             Event::Ended(ending) => {

@@ -18,11 +18,9 @@ mod text;
 mod tried;
 
 pub use self::checks::check_answer;
-#[cfg(test)]
-pub(crate) use self::model::{Question, Unheard};
 pub(crate) use self::{
     driver::{Ended, Ground, LockFile, Rebase},
-    model::Resolver,
+    model::{Question, Resolver, Unheard},
     plan::Plan,
     scan::secrets_in,
 };

@@ -72,7 +72,7 @@ impl Purse for TestPurse {
                 let shortage = Shortage { budget, scope, limit: self.limit, spent, reserved, resets_at: None };
                 return Err(Refused::Short(Box::new(shortage)));
             }
-            let id = Uuid::new_v4();
+            let id = Uuid::from_u128(entries.turns.len() as u128);
             entries.reserved.insert(id, most);
             self.open.send_replace(entries.reserved.len());
             Ok(Reservation(id))

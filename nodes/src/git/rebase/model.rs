@@ -54,7 +54,6 @@ pub(crate) trait Resolver: Send + Sync {
 /// Why there is no answer.
 pub(crate) enum Unheard {
     /// The step has to wait first: for money, or for a quota to begin anew.
-    #[expect(dead_code, reason = "nothing asks a model yet")]
     Waits(Box<Outcome>),
     /// The model cannot be asked, or declines.
     Failed(NodeError),

@@ -25,7 +25,7 @@ async fn a_rebase_can_be_cut_anywhere_and_makes_the_same_commits() {
     let model = Scripted::says(&["m1\n", "m2\n"]);
     let params = json!({"resolve": ["auto", "model"], "test": "cat x; echo dirt >>x"});
     let mut waits = 0;
-    while !cut_after(waits, scene.run_with(&model, params.clone())).await {
+    while !Box::pin(cut_after(waits, scene.run_with(&model, params.clone()))).await {
         // Closer together at the beginning, where there is more to go wrong.
         waits += 1 + waits / 10;
         assert!(waits < 100_000, "it never comes to its end");
