@@ -265,7 +265,7 @@ impl Listener<'_> {
                     log.line(Stream::System, note).await;
                 }
             }
-            Event::Answered(id) if self.seen.insert(id) => {
+            Event::Answered(id) if self.seen.insert(id.clone()) => {
                 self.record.turns += 1;
                 self.write()?;
             }
