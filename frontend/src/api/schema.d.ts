@@ -304,6 +304,323 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The workspace's budgets: its own first, then those of its workflows. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_Budget"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Makes a budget. What was spent in its current period counts from the beginning. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CreateBudget"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Budget"];
+                    };
+                };
+                /** @description a limit or a time zone that cannot be (`invalid_input`) */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description not an owner */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description there is no such workflow */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `budget_exists` for the same period, or `too_many_budgets` */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a budget: it holds nothing back any more. What was spent stays in the usage. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description not an owner */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Changes a budget. Steps that wait for it go on at once if there is room now. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ChangeBudget"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Budget"];
+                    };
+                };
+                /** @description a limit that cannot be (`invalid_input`) */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description not an owner */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/api/v1/budgets/{id}/top-ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was added to a budget, the newest first. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_TopUp"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /**
+         * Adds money to the current period of a budget. Steps that wait for it go on at once.
+         * @description With an `Idempotency-Key`, the same request can be repeated: the money is added once.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description at most 255 characters */
+                    "Idempotency-Key"?: string | null;
+                };
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AddMoney"];
+                };
+            };
+            responses: {
+                /** @description the same key and body have added this before */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Budget"];
+                    };
+                };
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Budget"];
+                    };
+                };
+                /** @description an amount that cannot be (`invalid_input`) */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description not an owner */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `idempotency_conflict`: the key was used with another body */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deliveries": {
         parameters: {
             query?: never;
@@ -826,6 +1143,127 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run has spent, step by step, and how much more it may. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RunBudget"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /**
+         * Adds money to what a run may spend, or one of its steps. Steps that wait for it go on at once, with the same attempt.
+         * @description With an `Idempotency-Key`, the same request can be repeated: the money is added once.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description at most 255 characters */
+                    "Idempotency-Key"?: string | null;
+                };
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AddRunMoney"];
+                };
+            };
+            responses: {
+                /** @description the same key and body have added this before */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RunBudget"];
+                    };
+                };
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RunBudget"];
+                    };
+                };
+                /** @description an amount that cannot be (`invalid_input`) */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description not an editor */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description there is no such run, or no such node in it */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `run_finished`, `no_run_budget`: the run has no cap of its own; or `idempotency_conflict` */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/cancel": {
         parameters: {
             query?: never;
@@ -985,6 +1423,128 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/conflicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the conflicts that the rebases of a run have met, in the order in which they were met. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_RunConflict"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/conflicts/{conflict_id}/resolution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers a conflict that a step waits for. The answer is checked like any other: no conflict markers, syntax, keys and tokens. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    conflict_id: string;
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ResolveConflict"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RunConflict"];
+                    };
+                };
+                /** @description not exactly one of `take` and `content` */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description it is resolved (`conflict_resolved`), its step does not wait for it now (`conflict_not_asked`), or the run has ended (`run_finished`) */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description a check refuses it (`resolution_refused`) */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -2146,6 +2706,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Adds up what was spent on turns of models, by node, run, workflow, user, model or day. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Turns that began then or later, RFC 3339; 30 days before `to` without it. */
+                    from?: string;
+                    /** @description `node`, `run`, `workflow`, `user`, `model` or `day`; `day` without it. */
+                    group_by?: string;
+                    /** @description Only those of one run. */
+                    run_id?: string;
+                    /** @description Whose midnight counts when days are told apart; UTC without it. */
+                    time_zone?: string;
+                    /** @description Turns that began before, RFC 3339; now without it. */
+                    to?: string;
+                    /** @description Only those of one workflow. */
+                    workflow_id?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Usage"];
+                    };
+                };
+                /** @description `invalid_parameter` */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/webhooks/github": {
         parameters: {
             query?: never;
@@ -3112,6 +3729,28 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Money to be added. */
+        AddMoney: {
+            /**
+             * Format: double
+             * @description How much, in dollars.
+             */
+            amount_usd: number;
+            /** @description Why, for people. */
+            note?: string;
+        };
+        /** @description Money to be added to a run. */
+        AddRunMoney: {
+            /**
+             * Format: double
+             * @description How much, in dollars.
+             */
+            amount_usd: number;
+            /** @description The step whose own cap is raised; the run's when absent. */
+            node_id?: string | null;
+            /** @description Why, for people. */
+            note?: string;
+        };
         /** @description A decision that a step waits for. */
         Approval: {
             /** @description Who may decide: e-mail addresses or roles; anyone who may start runs when empty. */
@@ -3165,6 +3804,65 @@ export interface components {
              * @description How many bytes the value has as JSON.
              */
             size: number;
+        };
+        /** @description A budget, and where it stands in its current period. Money is in dollars. */
+        Budget: {
+            /** @description When it was made. */
+            created_at: string;
+            /** @description Its id. */
+            id: string;
+            /**
+             * Format: double
+             * @description How much may be spent in each period.
+             */
+            limit_usd: number;
+            /**
+             * @description `day`, `week`, `month` or `total`.
+             * @example month
+             */
+            period: string;
+            /** @description Since when the current period is; null when it has no beginning. */
+            period_from: string | null;
+            /**
+             * Format: double
+             * @description How much is set aside for turns under way.
+             */
+            reserved_usd: number;
+            /** @description When the next period begins; null when there is none. */
+            resets_at: string | null;
+            /** @description `workspace` or `workflow`. */
+            scope: string;
+            /**
+             * Format: double
+             * @description How much was spent in the current one.
+             */
+            spent_usd: number;
+            /** @description Whose midnight counts. */
+            time_zone: string;
+            /**
+             * Format: double
+             * @description How much was added to that in the current one.
+             */
+            topped_up_usd: number;
+            /** @description When it was changed last. */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description How many steps wait for it.
+             */
+            waiting_steps: number;
+            /** @description The workflow whose runs it is about, with the runs that these start. */
+            workflow_id: string | null;
+            /** @description Its name. */
+            workflow_name: string | null;
+        };
+        /** @description What is to change; what is left out stays. */
+        ChangeBudget: {
+            /**
+             * Format: double
+             * @description How much may be spent in each period, in dollars.
+             */
+            limit_usd?: number | null;
         };
         /** @description A file that a step has changed. */
         ChangedFile: {
@@ -3226,6 +3924,51 @@ export interface components {
              * @description From 1, in the order in which steps have left the tree.
              */
             number: number;
+        };
+        /** @description An attempt to resolve a conflict, or a person's answer. */
+        ConflictResolution: {
+            accepted: boolean;
+            at: string;
+            /** @description The rule, the model, or who answered. */
+            by: string;
+            checks: components["schemas"]["ResolutionCheck"][];
+            /** @description What the file holds. */
+            content: string | null;
+            /** @description `auto`, `model` or `person`. */
+            method: string;
+            /** @description What a model was asked. */
+            prompt: string | null;
+            /** @description Which side was taken whole: `ours`, `theirs` or `delete`. */
+            take: string | null;
+        };
+        /** @description A file as one side has it. */
+        ConflictSide: {
+            /** @description In git's words, for example `100644`. */
+            mode: string;
+            /**
+             * Format: int64
+             * @description In bytes.
+             */
+            size: number;
+            /** @description Absent when it is no text in UTF-8, or too large to show. */
+            text: string | null;
+        };
+        /** @description A budget to be made. */
+        CreateBudget: {
+            /**
+             * Format: double
+             * @description How much may be spent in each period, in dollars.
+             */
+            limit_usd: number;
+            /**
+             * @description `day`, `week`, `month` or `total`.
+             * @example month
+             */
+            period: string;
+            /** @description Whose midnight counts, like `Europe/Berlin`; UTC when absent. */
+            time_zone?: string | null;
+            /** @description The workflow that it is for; the whole workspace when absent. */
+            workflow_id?: string | null;
         };
         /** @description A decision. */
         Decide: {
@@ -3414,6 +4157,62 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description A part of a list. */
+        List_Budget: {
+            /** @description The items. */
+            items: {
+                /** @description When it was made. */
+                created_at: string;
+                /** @description Its id. */
+                id: string;
+                /**
+                 * Format: double
+                 * @description How much may be spent in each period.
+                 */
+                limit_usd: number;
+                /**
+                 * @description `day`, `week`, `month` or `total`.
+                 * @example month
+                 */
+                period: string;
+                /** @description Since when the current period is; null when it has no beginning. */
+                period_from: string | null;
+                /**
+                 * Format: double
+                 * @description How much is set aside for turns under way.
+                 */
+                reserved_usd: number;
+                /** @description When the next period begins; null when there is none. */
+                resets_at: string | null;
+                /** @description `workspace` or `workflow`. */
+                scope: string;
+                /**
+                 * Format: double
+                 * @description How much was spent in the current one.
+                 */
+                spent_usd: number;
+                /** @description Whose midnight counts. */
+                time_zone: string;
+                /**
+                 * Format: double
+                 * @description How much was added to that in the current one.
+                 */
+                topped_up_usd: number;
+                /** @description When it was changed last. */
+                updated_at: string;
+                /**
+                 * Format: int64
+                 * @description How many steps wait for it.
+                 */
+                waiting_steps: number;
+                /** @description The workflow whose runs it is about, with the runs that these start. */
+                workflow_id: string | null;
+                /** @description Its name. */
+                workflow_name: string | null;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description A part of a list. */
         List_Checkpoint: {
             /** @description The items. */
             items: {
@@ -3566,6 +4365,33 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description A part of a list. */
+        List_RunConflict: {
+            /** @description The items. */
+            items: {
+                base: components["schemas"]["ConflictSide"] | null;
+                /** @description The commit that is replayed. */
+                commit: string;
+                created_at: string;
+                id: string;
+                /**
+                 * @description `content`, `add_add`, `rename`, `modify_delete`, `rename_delete`, `binary`, `line_endings`, `mode`, `submodule`, `symlink`
+                 *     or `directory_file`.
+                 */
+                kind: string;
+                /** @description The step that met it. */
+                node_id: string;
+                ours: components["schemas"]["ConflictSide"] | null;
+                path: string;
+                /** @description What was tried, oldest first. */
+                resolutions: components["schemas"]["ConflictResolution"][];
+                /** @description Whether the last of the resolutions was taken. */
+                resolved: boolean;
+                theirs: components["schemas"]["ConflictSide"] | null;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description A part of a list. */
         List_RunSummary: {
             /** @description The items. */
             items: {
@@ -3678,6 +4504,29 @@ export interface components {
                 status: string;
                 /** @description When it is woken, or when the next attempt begins. */
                 wake_at: string | null;
+            }[];
+            /** @description What to pass as `cursor` to get the next part; null at the end. */
+            next_cursor: string | null;
+        };
+        /** @description A part of a list. */
+        List_TopUp: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: double
+                 * @description How much, in dollars.
+                 */
+                amount_usd: number;
+                /** @description When. */
+                at: string;
+                /** @description The e-mail address of who has added it. */
+                by: string | null;
+                /** @description Its id. */
+                id: string;
+                /** @description The step that it was for; null for the whole. */
+                node_id: string | null;
+                /** @description Why, for people. */
+                note: string;
             }[];
             /** @description What to pass as `cursor` to get the next part; null at the end. */
             next_cursor: string | null;
@@ -3976,6 +4825,27 @@ export interface components {
             /** Format: int64 */
             total: number;
         } | {
+            /** @description `step`, `run`, or the id of a budget. */
+            budget: string;
+            /** @enum {string} */
+            kind: "funds";
+            /** Format: double */
+            limit_usd: number;
+            node_id: string;
+            /** Format: double */
+            reserved_usd: number;
+            resets_at: string | null;
+            /** @description Whose money it is, in words. */
+            scope: string;
+            /** Format: double */
+            spent_usd: number;
+        } | {
+            /** @enum {string} */
+            kind: "resolutions";
+            node_id: string;
+            /** Format: int64 */
+            open: number;
+        } | {
             /** @enum {string} */
             kind: "paused";
             since: string;
@@ -4045,6 +4915,20 @@ export interface components {
             /** @description Whether it acts on the world, has done so before, and may do so again. */
             repeats_effect: boolean;
         };
+        /** @description A check of a resolution. */
+        ResolutionCheck: {
+            /** @description For example `markers`, `syntax`, `secrets`, `danger`, `size` or `tests`. */
+            check: string;
+            message: string;
+            passed: boolean;
+        };
+        /** @description An answer: one of the two. */
+        ResolveConflict: {
+            /** @description What the file is to hold. */
+            content?: string | null;
+            /** @description One side, whole: `ours`, `theirs`, or `delete`. */
+            take?: string | null;
+        };
         /** @description A trigger that goes on. */
         ResumedTrigger: components["schemas"]["Trigger"] & {
             /**
@@ -4066,6 +4950,55 @@ export interface components {
             output: unknown;
             /** @description What a step has answered whoever started it: `{status, headers, body}`; null until one has. */
             response: unknown;
+        };
+        /** @description What a run has spent, with the runs that its steps have started. Money is in dollars. */
+        RunBudget: {
+            /**
+             * Format: double
+             * @description What the settings of its workflow allow; null when they name no limit.
+             */
+            budget_usd: number | null;
+            /**
+             * Format: double
+             * @description How much is set aside for turns under way.
+             */
+            reserved_usd: number;
+            /**
+             * Format: double
+             * @description How much was spent.
+             */
+            spent_usd: number;
+            /** @description The steps that have paid for turns, or whose runs have, in the order in which they began to. */
+            steps: components["schemas"]["StepCost"][];
+            /** @description What was added, the newest first. */
+            top_ups: components["schemas"]["TopUp"][];
+            /**
+             * Format: double
+             * @description How much was added to that.
+             */
+            topped_up_usd: number;
+        };
+        /** @description A file of a commit that cannot be brought together by itself. */
+        RunConflict: {
+            base: components["schemas"]["ConflictSide"] | null;
+            /** @description The commit that is replayed. */
+            commit: string;
+            created_at: string;
+            id: string;
+            /**
+             * @description `content`, `add_add`, `rename`, `modify_delete`, `rename_delete`, `binary`, `line_endings`, `mode`, `submodule`, `symlink`
+             *     or `directory_file`.
+             */
+            kind: string;
+            /** @description The step that met it. */
+            node_id: string;
+            ours: components["schemas"]["ConflictSide"] | null;
+            path: string;
+            /** @description What was tried, oldest first. */
+            resolutions: components["schemas"]["ConflictResolution"][];
+            /** @description Whether the last of the resolutions was taken. */
+            resolved: boolean;
+            theirs: components["schemas"]["ConflictSide"] | null;
         };
         /** @description Why a run failed. */
         RunError: {
@@ -4242,6 +5175,38 @@ export interface components {
             /** @description When it is woken, or when the next attempt begins. */
             wake_at: string | null;
         };
+        /** @description What a step has spent, with the runs that it has started. Money is in dollars. */
+        StepCost: {
+            /**
+             * Format: double
+             * @description How much was spent.
+             */
+            cost_usd: number;
+            /**
+             * Format: double
+             * @description How much of that nobody has said for certain: turns that were cut short count in full.
+             */
+            estimated_usd: number;
+            /** @description The node. */
+            node_id: string;
+            /**
+             * Format: double
+             * @description How much is set aside for turns under way.
+             */
+            reserved_usd: number;
+            /** @description What was read and written. */
+            tokens: components["schemas"]["UsageTokens"];
+            /**
+             * Format: double
+             * @description How much was added to what its author allows it.
+             */
+            topped_up_usd: number;
+            /**
+             * Format: int64
+             * @description How many turns.
+             */
+            turns: number;
+        };
         /** @description Why an attempt failed. */
         StepError: {
             /** @description A stable word in capitals. */
@@ -4278,6 +5243,24 @@ export interface components {
             expires_in: number;
             /** @description Always `Bearer`. */
             token_type: string;
+        };
+        /** @description Money that was added. */
+        TopUp: {
+            /**
+             * Format: double
+             * @description How much, in dollars.
+             */
+            amount_usd: number;
+            /** @description When. */
+            at: string;
+            /** @description The e-mail address of who has added it. */
+            by: string | null;
+            /** @description Its id. */
+            id: string;
+            /** @description The step that it was for; null for the whole. */
+            node_id: string | null;
+            /** @description Why, for people. */
+            note: string;
         };
         /** @description A trigger. */
         Trigger: {
@@ -4318,6 +5301,69 @@ export interface components {
             workflow_id: string;
             /** @description The workflow's name. */
             workflow_name: string;
+        };
+        /** @description What was spent. */
+        Usage: {
+            /** @description From when on. */
+            from: string;
+            /** @description At most 500 lines, the dearest first; the days in their order. */
+            items: components["schemas"]["UsageLine"][];
+            /** @description Until when. */
+            to: string;
+            /** @description Everything, also what has no line. */
+            total: components["schemas"]["UsageLine"];
+        };
+        /** @description Turns that were added up. Money is in dollars. */
+        UsageLine: {
+            /**
+             * Format: double
+             * @description What they have cost.
+             */
+            cost_usd: number;
+            /**
+             * Format: double
+             * @description How much of that nobody has said for certain: turns that were cut short count in full.
+             */
+            estimated_usd: number;
+            /** @description What they have in common: an id, `workflow/node`, a model's name, or a day like `2026-11-20`; empty when nobody knows. */
+            key: string;
+            /** @description The same for people: a name or an e-mail address. */
+            name: string;
+            /**
+             * Format: double
+             * @description What is set aside for those that are under way.
+             */
+            reserved_usd: number;
+            /** @description What was read and written. */
+            tokens: components["schemas"]["UsageTokens"];
+            /**
+             * Format: int64
+             * @description How many turns.
+             */
+            turns: number;
+        };
+        /** @description What a model has read and written. */
+        UsageTokens: {
+            /**
+             * Format: int64
+             * @description Read from the provider's cache.
+             */
+            cache_read: number;
+            /**
+             * Format: int64
+             * @description Put into the provider's cache.
+             */
+            cache_write: number;
+            /**
+             * Format: int64
+             * @description Read at the full price.
+             */
+            input: number;
+            /**
+             * Format: int64
+             * @description Written.
+             */
+            output: number;
         };
         /** @description A workflow that names a secret. */
         UsedBy: {
