@@ -71,6 +71,7 @@ test('an answer that fails a check is refused, and a good one goes on', async ()
     const status = page.getByTestId('run-status')
     await status.getByText(/Completed|Failed|Cancelled/).waitFor({ timeout: 120_000 })
     expect(await status.textContent()).toContain('Completed')
+    await page.getByRole('tab', { name: /Conflicts/ }).click()
     await page.getByText('1 of 1 resolved').waitFor()
     await picture(page, 'resolved')
     // The refusal is the one thing that a browser complains of.

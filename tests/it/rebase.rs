@@ -126,8 +126,9 @@ async fn whoever_may_only_look_cannot_answer() {
     let (run, conflict) = asked(&forge, &remote).await;
     let path = format!("/runs/{run}/conflicts/{}/resolution", conflict["id"].as_str().expect("an id"));
     forge.execute("UPDATE memberships SET role = 'viewer'");
-    forge.owner.post(&path, json!({"take": "theirs"})).await.problem(403, "forbidden");
-    forge.owner.get(&format!("/runs/{run}/conflicts")).await.expect(200);
+    let viewer = forge.server.owner().await;
+    viewer.post(&path, json!({"take": "theirs"})).await.problem(403, "forbidden");
+    viewer.get(&format!("/runs/{run}/conflicts")).await.expect(200);
 }
 
 /// The same on the page, in a real browser. With `SHOTS=folder` it leaves pictures there.

@@ -79,7 +79,7 @@ pub(crate) struct UsageLine {
     (status = 400, description = "`invalid_parameter`", body = ProblemBody<'_>),
 ))]
 pub(crate) async fn show(State(app): State<App>, who: Principal, Params(query): Params<UsageQuery>) -> Result<Json<Usage>> {
-    let filter = filter(&query, app.engine.clock().now())?;
+    let filter = filter(&query, app.store().now().await?)?;
     let (lines, total) = app.store().usage(who.workspace, filter).await?;
     let items = lines.into_iter().map(UsageLine::from).collect();
     Ok(Json(Usage { from: iso(filter.from), to: iso(filter.to), items, total: total.into() }))

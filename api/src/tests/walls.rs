@@ -35,6 +35,7 @@ struct Things {
     run: String,
     trigger: String,
     delivery: String,
+    budget: String,
 }
 
 impl Things {
@@ -50,13 +51,15 @@ impl Things {
         let delivery = DeliveryRecord::new(workspace, trigger.parse().unwrap(), Timestamp(1));
         let delivery = DeliveryRecord { status: DeliveryStatus::Filtered, ..delivery };
         forge.place.store.insert_delivery(&delivery).await.unwrap();
-        Self { workflow, run: run["id"].as_str().unwrap().to_owned(), trigger, delivery: delivery.id.to_string() }
+        let budget = forge.post("/api/v1/budgets", json!({"period": "day", "limit_usd": 1})).await.expect(201);
+        let (run, budget) = (id_of(&run), id_of(&budget));
+        Self { workflow, run, trigger, delivery: delivery.id.to_string(), budget }
     }
 
     /// None that anybody has.
     fn none() -> Self {
         let id = |prefix: &str| format!("{prefix}_0190a1b2c3d47e8f9a0b1c2d3e4f5a6b");
-        Self { workflow: id("wf"), run: id("run"), trigger: id("trg"), delivery: id("dlv") }
+        Self { workflow: id("wf"), run: id("run"), trigger: id("trg"), delivery: id("dlv"), budget: id("bdg") }
     }
 
     fn fill(&self, path: &str) -> String {
@@ -64,11 +67,21 @@ impl Things {
             _ if path.contains("/runs/{id}") => &self.run,
             _ if path.contains("/triggers/{id}") => &self.trigger,
             _ if path.contains("/deliveries/{id}") => &self.delivery,
+            _ if path.contains("/budgets/{id}") => &self.budget,
             _ => &self.workflow,
         };
         let path = path.replace("{conflict_id}", "0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b");
-        path.replace("{id}", id).replace("{n}", "1").replace("{node_id}", "ask").replace("{name}", "go").replace("{token}", "x")
+        path.replace("{id}", id)
+            .replace("{n}", "1")
+            .replace("{number}", "1")
+            .replace("{node_id}", "ask")
+            .replace("{name}", "go")
+            .replace("{token}", "x")
     }
+}
+
+fn id_of(made: &Value) -> String {
+    made["id"].as_str().unwrap().to_owned()
 }
 
 fn routes() -> Vec<(Method, String)> {
@@ -90,6 +103,8 @@ fn body(path: &str) -> Value {
         "{node_id}" => json!({"decision": "approved", "digest": ""}),
         "resolution" => json!({"take": "ours"}),
         "validate" => json!({"graph": constant(1)}),
+        "budgets" => json!({"period": "day", "limit_usd": 1}),
+        "top-ups" | "budget" => json!({"amount_usd": 1}),
         "preview" => json!({"cron": "0 9 * * *"}),
         "backfill" => json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}),
         _ => json!({}),
@@ -125,7 +140,7 @@ async fn a_viewer_changes_nothing() {
         let uri = things.fill(&path);
         let reads = method == Method::GET || HARMLESS.contains(&name.as_str());
         let reply = forge.send(method, &uri, Some(&viewer), Some(body(&path))).await;
-        if path.ends_with("/blobs/{key}") {
+        if path.ends_with("/blobs/{key}") || path.ends_with("/diff") && path.contains("/checkpoints/") {
             // The run has none, which everyone is told who may see the run.
             reply.problem(404, "not_found");
         } else if reads {

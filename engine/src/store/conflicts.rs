@@ -8,7 +8,7 @@ use flowforge_core::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    Statement, sea_query::OnConflict,
+    QuerySelect, Statement, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -130,7 +130,8 @@ impl Store {
     pub(crate) async fn answer_conflict(&self, workspace: WorkspaceId, run: RunId, id: Uuid, answer: &Resolution) -> Result<()> {
         let tx = self.begin().await?;
         let found = conflict::Entity::find_by_id(id).filter(conflict::Column::RunId.eq(run.uuid()));
-        let found = found.filter(conflict::Column::WorkspaceId.eq(workspace.uuid())).one(&tx).await?;
+        // Of two answers at once the second one waits for the first.
+        let found = found.filter(conflict::Column::WorkspaceId.eq(workspace.uuid())).lock_exclusive().one(&tx).await?;
         let node = NodeId::new(found.ok_or(Error::NotFound("conflict"))?.node_id);
         let attempt = self.asking(&tx, run, &node).await?;
         let last = resolution::Entity::find().filter(resolution::Column::ConflictId.eq(id));

@@ -2,7 +2,10 @@
 
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use flowforge_core::{RunId, RunStatus, WorkflowId, WorkspaceId};
+use flowforge_core::{
+    RunId, RunStatus, WorkflowId, WorkspaceId,
+    node::{BoxFuture, Evaluate, NodeError},
+};
 use flowforge_engine::{
     AttemptRecord, BlobConfig, Dedupe, Engine, EngineConfig, FeedEvent, Location, NewRun, Result, RunRecord, Started, Store,
     clock, store::workflows::NewVersion,
@@ -13,7 +16,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
 use crate::{
-    nodes::{NoScripts, World, catalog},
+    nodes::{World, catalog},
     secrets::Environment,
 };
 
@@ -307,4 +310,13 @@ async fn fresh_database(url: &str) -> String {
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
     let base = base.rsplit_once('/').unwrap().0;
     format!("{base}/{name}?{query}")
+}
+
+/// No JavaScript in these tests.
+struct NoScripts;
+
+impl Evaluate for NoScripts {
+    fn evaluate<'a>(&'a self, code: &'a str, _scope: &'a Value) -> BoxFuture<'a, Result<Value, NodeError>> {
+        Box::pin(async move { Err(NodeError::fatal("SCRIPT_ERROR", format!("no scripts here: {code}"))) })
+    }
 }

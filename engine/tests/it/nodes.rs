@@ -9,7 +9,7 @@ use std::{
 use flowforge_core::{
     Awaiting, Catalog,
     awaiting::{Approval, ChildSource, Children, OnItemError},
-    node::{Await, BoxFuture, Context, Evaluate, Group, Lane, Node, NodeError, NodeSpec, Outcome, Stream, Wake},
+    node::{Await, Context, Group, Lane, Node, NodeError, NodeSpec, Outcome, Stream, Wake},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -438,14 +438,5 @@ impl Node for Length {
 
     async fn run(&self, _params: Nothing, cx: &Context) -> Result<Outcome, NodeError> {
         Ok(Outcome::done(cx.input.to_string().len()))
-    }
-}
-
-/// No JavaScript in these tests.
-pub(crate) struct NoScripts;
-
-impl Evaluate for NoScripts {
-    fn evaluate<'a>(&'a self, code: &'a str, _scope: &'a Value) -> BoxFuture<'a, Result<Value, NodeError>> {
-        Box::pin(async move { Err(NodeError::fatal("SCRIPT_ERROR", format!("no scripts here: {code}"))) })
     }
 }

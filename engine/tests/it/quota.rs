@@ -48,7 +48,7 @@ fn starve(params: &StarveParams, cx: &Context) -> Result<Outcome, NodeError> {
         _ => 0,
     };
     if waited == params.times {
-        return Ok(Outcome::done(json!({"waited": waited, "woken": cx.woken.is_some(), "attempt": cx.attempt})));
+        return Ok(Outcome::done(json!({"woken": cx.woken.is_some(), "waited": waited, "attempt": cx.attempt})));
     }
     let what = Awaiting::Quota { since: Timestamp(waited + 1) };
     Ok(Outcome::Await(Await { what, until: Some(Wake::After(Duration::from_millis(20))) }))
@@ -58,7 +58,7 @@ fn starve(params: &StarveParams, cx: &Context) -> Result<Outcome, NodeError> {
 fn a_step_waits_for_a_quota_in_one_attempt_and_knows_since_when() {
     on_every_database(async |forge| {
         for kind in ["starve", "starve_there"] {
-            let output = r#"completed {"waited":3,"woken":true,"attempt":1}"#;
+            let output = r#"completed {"woken":true,"waited":3,"attempt":1}"#;
             check(&forge, json!([["a", kind, {"times": 3}]]), &[], output, "a:completed").await;
         }
     });

@@ -164,6 +164,8 @@ impl WorkTree {
 
     async fn bundle(&self, cx: &Context, before: Option<&Local>) -> Result<KeptFile, NodeError> {
         let path = self.folder().join("leaving.bundle");
+        // A git that was killed has left its lock; whoever holds the tree's lock is the only one to write here.
+        gone(&path.with_extension("bundle.lock"))?;
         let mut git = Git::at(self.path()).args(["bundle", "create", "--quiet"]).args([&path]).args([
             CHECKPOINT,
             "--branches",
@@ -276,6 +278,13 @@ fn shortened(mut patch: Vec<u8>) -> Vec<u8> {
         patch.extend_from_slice(b"\\ The rest of this patch is left out.\n");
     }
     patch
+}
+
+fn gone(path: &Path) -> Result<(), NodeError> {
+    match fs::remove_file(path) {
+        Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => Err(failed(fault.to_string())),
+        _ => Ok(()),
+    }
 }
 
 fn failed(what: String) -> NodeError {

@@ -225,7 +225,11 @@ async fn runs_see_headers_query_and_body() {
 async fn idle(forge: &Forge) -> TcpStream {
     let base = forge.server.base();
     let mut stream = TcpStream::connect(base.trim_start_matches("http://")).await.expect("a connection");
-    let head = "POST /api/v1/webhooks/github HTTP/1.1\r\nhost: x\r\ncontent-length: 26214400\r\n\r\n";
+    // Of the right form, or nothing more would be waited for.
+    let signature = format!("sha256={}", "0".repeat(64));
+    let head = format!(
+        "POST /api/v1/webhooks/github HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: {signature}\r\ncontent-length: 26214400\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.expect("it is sent");
     stream
 }

@@ -198,7 +198,7 @@ async fn only_so_much_is_held_back() {
     forge.execute(
         "INSERT INTO deliveries (id, workspace_id, trigger_id, status, reason, received_at, body_size, headers)
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 998)
-         SELECT randomblob(16), workspace_id, trigger_id, status, reason, received_at, 10, '{}' FROM deliveries, n WHERE status = 'held'",
+         SELECT zeroblob(8) || randomblob(8), workspace_id, trigger_id, status, reason, received_at, 10, '{}' FROM deliveries, n WHERE status = 'held'",
     );
     let last = pull_request("last", 2).to(&forge, SHARED).await.expect(202);
     assert_eq!(last["deliveries"][0]["status"], "held");

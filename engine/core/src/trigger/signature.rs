@@ -181,7 +181,7 @@ impl Auth {
     pub fn check_github(headers: &Headers) -> Result<(), Refusal> {
         let claim = Claim { headers, body: &[], now: Timestamp(0) };
         let offered = one(claim, GITHUB, "sha256=", Encoding::Hex)?;
-        if offered.len() == GITHUB_BYTES { Ok(()) } else { Err(Refusal::Malformed(GITHUB.to_owned())) }
+        <[u8; GITHUB_BYTES]>::try_from(offered).map(drop).map_err(|_| Refusal::Malformed(GITHUB.to_owned()))
     }
 
     fn plain(&self, secret: &[u8], claim: Claim) -> Result<Proof, Refusal> {

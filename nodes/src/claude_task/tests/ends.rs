@@ -37,8 +37,13 @@ async fn turns_and_money_come_to_an_end() {
 
 #[tokio::test]
 async fn what_was_refused_is_listed_and_may_be_a_failure() {
-    let steps =
-        || [Reply::tool("Write", json!({"file_path": "/etc/x", "content": "y"})), bash("touch x"), Reply::text("I could not.")];
+    let steps = || {
+        [
+            Reply::tool("Write", json!({"file_path": "/etc/x", "content": "y"})),
+            bash("python3 -c 'print(1)'"),
+            Reply::text("I could not."),
+        ]
+    };
     let Some(scene) = scene(steps()).await else { return };
     let mut params = task();
     params["allowed_tools"] = json!(["Read"]);

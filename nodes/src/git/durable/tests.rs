@@ -155,3 +155,18 @@ async fn what_belongs_to_a_step_beside_the_tree_comes_along() {
     let other = again.step(&run, "command", "3", &depot);
     assert!(!again.open(&other).await.attachment(&other.cx, "session", &there).await.unwrap(), "it is another step's");
 }
+
+#[tokio::test]
+async fn what_a_killed_git_left_behind_is_no_hindrance() {
+    let remote = Remote::start().await;
+    let run = Bench::new("git.clone");
+    let (depot, machine) = (Depot::new(run.cx.run, None), Machine::new());
+    machine.does(&run, "git.clone", "1", &depot, json!({"url": remote.url()})).await;
+    let folder = machine.tree(&run).parent().unwrap().to_owned();
+    for name in ["leaving.bundle.lock", "leaving.bundle", "leaving.patch", "standing.new"] {
+        std::fs::write(folder.join(name), "half").unwrap();
+    }
+    machine.does(&run, "command", "2", &depot, json!({"run": "echo more >>a.txt"})).await;
+    let seen = Machine::new().does(&run, "command", "3", &depot, json!({"run": "cat a.txt"})).await;
+    assert_eq!(seen["stdout"], "one\nmore\n");
+}

@@ -19,6 +19,12 @@ pub(super) async fn edit(repository: &Path, index: &Path, tree: &str, edits: &Ed
     if edits.is_empty() {
         return Ok(tree.to_owned());
     }
+    // A git that was killed has left its lock; nobody else uses this index.
+    if let Err(fault) = std::fs::remove_file(index.with_extension("lock"))
+        && fault.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(NodeError::retry("WORK_TREE_FAILED", format!("an index could not be unlocked: {fault}")));
+    }
     let git = || Git::objects(repository).env("GIT_INDEX_FILE", index);
     git().args(["read-tree", "--empty"]).run().await?;
     git().args(["read-tree", tree]).run().await?;

@@ -85,8 +85,12 @@ impl Container {
                 Some(Err(fault)) => return Err(io::Error::other(fault)),
                 None => return Err(io::Error::other("the engine does not say how the container ended")),
             };
-            let found = self.client.inspect_container(&self.id, None).await.map_err(io::Error::other)?;
-            self.out_of_memory = found.state.and_then(|state| state.oom_killed).unwrap_or_default();
+            self.out_of_memory = match self.client.inspect_container(&self.id, None).await {
+                Ok(found) => found.state.and_then(|state| state.oom_killed).unwrap_or_default(),
+                // Podman has a word that this client does not know for one that has only just ended.
+                Err(Error::JsonDataError { .. }) => false,
+                Err(fault) => return Err(io::Error::other(fault)),
+            };
             self.code = Some(i32::try_from(code).unwrap_or(-1));
         }
     }

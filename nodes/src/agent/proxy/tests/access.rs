@@ -70,7 +70,7 @@ async fn tokens_are_counted_for_nothing_and_other_paths_are_not_there() {
     }
     let large = format!("POST /v1/messages HTTP/1.0\r\nx-api-key: {}\r\ncontent-length: 99999999\r\n\r\n", rig.proxy.token());
     assert_eq!(status(&send(&rig.socket(), &large).await), 413);
-    let head = format!("GET / HTTP/1.0\r\nx: {}\r\n\r\n", "x".repeat(100 << 10));
+    let head = format!("GET / HTTP/1.0\r\nx: {}\r\n\r\n", "x".repeat(300 << 10));
     assert_eq!(status(&send(&rig.socket(), &head).await), 431);
     assert_eq!(api.asked().len(), 1);
 }
