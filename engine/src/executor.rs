@@ -166,7 +166,7 @@ impl Executor {
     async fn call(&self, task: &Task, resolved: Resolved) -> (Option<Value>, Result<Outcome, NodeError>) {
         let Resolved { params, shell_values, secret_hosts, mask } = resolved;
         let input = storable::noted(mask.value(params.clone()));
-        let purse = self.purse(task);
+        let purse = self.purse(task, &mask);
         let cx = Context {
             workspace: task.workspace,
             workflow: task.workflow,
@@ -206,7 +206,7 @@ impl Executor {
     }
 
     /// What this execution pays from. Another execution of the same attempt pays from another one.
-    fn purse(&self, task: &Task) -> StepPurse {
+    fn purse(&self, task: &Task, mask: &Mask) -> StepPurse {
         let who = Asked {
             workspace: task.workspace,
             workflow: task.workflow,
@@ -216,7 +216,7 @@ impl Executor {
             holder: clock::new_uuid(),
             worker: self.ledger.worker,
         };
-        StepPurse::new(self.ledger.clone(), who)
+        StepPurse::new(self.ledger.clone(), who, mask.clone())
     }
 
     async fn resolve(&self, task: &Task) -> Result<Resolved, NodeError> {

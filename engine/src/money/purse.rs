@@ -12,11 +12,13 @@ use flowforge_core::{
     money::{Purse, Refused, Reservation, Spent, Turn},
     node::{BoxFuture, NodeError},
 };
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::{CALLED_AT_ONCE, Ledger};
 use crate::{
     error::{Error, Result},
+    executor::Mask,
     failpoint::{Point, reached},
     queue::{Bell, Hint, Priority},
     shared::on_its_own,
@@ -36,6 +38,8 @@ pub(crate) struct StepPurse(Arc<Inner>);
 struct Inner {
     ledger: Ledger,
     who: Asked,
+    /// What may not be written down: the name of a model can hold anything.
+    mask: Mask,
     /// The run and those above it, read when they are needed first.
     chain: OnceCell<Vec<Link>>,
     /// Whether anything was ever set aside.
@@ -43,8 +47,8 @@ struct Inner {
 }
 
 impl StepPurse {
-    pub(crate) fn new(ledger: Ledger, who: Asked) -> Self {
-        Self(Arc::new(Inner { ledger, who, chain: OnceCell::new(), used: AtomicBool::new(false) }))
+    pub(crate) fn new(ledger: Ledger, who: Asked, mask: Mask) -> Self {
+        Self(Arc::new(Inner { ledger, who, mask, chain: OnceCell::new(), used: AtomicBool::new(false) }))
     }
 
     /// Counts as spent what the execution has set aside and not settled. Has to be told when it has ended.
@@ -83,8 +87,11 @@ impl Inner {
 }
 
 impl Purse for StepPurse {
-    fn reserve(&self, turn: Turn) -> BoxFuture<'_, Result<Reservation, Refused>> {
+    fn reserve(&self, mut turn: Turn) -> BoxFuture<'_, Result<Reservation, Refused>> {
         let inner = self.0.clone();
+        if let Value::String(model) = inner.mask.value(turn.model.clone().into()) {
+            turn.model = model;
+        }
         inner.used.store(true, Ordering::Relaxed);
         let reserved = on_its_own(async move {
             reached(Point::Reserve);

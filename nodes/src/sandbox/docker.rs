@@ -128,7 +128,9 @@ fn is_left_behind(owner: &str) -> bool {
 
 /// Removes the containers of processes of this machine that are gone.
 async fn sweep(client: &Docker) -> Result<(), Error> {
-    let ours = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])]);
+    // Podman has one more status, for a moment, which the client does not know and would fail at.
+    let known = ["created", "running", "paused", "exited", "dead"].map(str::to_owned).to_vec();
+    let ours = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()]), ("status".to_owned(), known)]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
     for found in client.list_containers(Some(options)).await? {
         let owner = found.labels.unwrap_or_default().remove(OWNER).unwrap_or_default();
