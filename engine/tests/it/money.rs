@@ -199,6 +199,8 @@ fn caps_nest_and_children_spend_the_money_of_the_run_above() {
         let caller = forge.workflow_with(spawn, &[], json!({ "budget_usd": 0.0003 })).await;
         let run = forge.start(&process, caller).await.record.id;
         waiting(&forge, 2).await;
+        // A third one may still be paying.
+        forge.until("SELECT 1 WHERE (SELECT count(*) FROM agent_usage WHERE state = 'settled') = 3").await;
         assert_eq!(stands(&forge, &wide).await, (300, 0));
         let above = process.engine.run_budget(forge.workspace, run).await.unwrap();
         assert_eq!((above.spent, above.steps.len(), above.steps[0].node.as_str()), (Micros(300), 1, "s"));

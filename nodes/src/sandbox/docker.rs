@@ -6,13 +6,15 @@
 mod body;
 mod container;
 
-use std::{collections::HashMap, fs, io, os::unix::fs::PermissionsExt};
+use std::{collections::HashMap, fs, io, os::unix::fs::PermissionsExt, time::Duration};
 
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error,
+    models::ContainerSummary,
     query_parameters::{
-        AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+        AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptions, ListContainersOptionsBuilder,
+        RemoveContainerOptionsBuilder,
     },
 };
 use flowforge_core::node::NodeError;
@@ -23,6 +25,9 @@ use super::{DockerConfig, Forwarder, Task, cgroup};
 
 /// How long the engine may take to begin an answer, in seconds.
 const PATIENCE_S: u64 = 60;
+/// How often a list that cannot be read is asked for again, and how long after.
+const LOOKS: u32 = 30;
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Marks our containers with the process that made them.
 const OWNER: &str = "flowforge.owner";
 
@@ -126,13 +131,22 @@ fn is_left_behind(owner: &str) -> bool {
     here && process.is_some_and(|process: u32| cgroup::started(process).map(|at| at.to_string()).as_deref() != begun)
 }
 
+/// Podman has one more status, for the moment in which a container ends, which the client does not know and fails at.
+async fn listed(client: &Docker, options: &ListContainersOptions) -> Result<Vec<ContainerSummary>, Error> {
+    for _ in 0..LOOKS {
+        match client.list_containers(Some(options.clone())).await {
+            Err(Error::JsonDataError { .. }) => tokio::time::sleep(LOOK_AGAIN).await,
+            listed => return listed,
+        }
+    }
+    client.list_containers(Some(options.clone())).await
+}
+
 /// Removes the containers of processes of this machine that are gone.
 async fn sweep(client: &Docker) -> Result<(), Error> {
-    // Podman has one more status, for a moment, which the client does not know and would fail at.
-    let known = ["created", "running", "paused", "exited", "dead"].map(str::to_owned).to_vec();
-    let ours = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()]), ("status".to_owned(), known)]);
+    let ours = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&ours).build();
-    for found in client.list_containers(Some(options)).await? {
+    for found in listed(client, &options).await? {
         let owner = found.labels.unwrap_or_default().remove(OWNER).unwrap_or_default();
         if let (Some(id), true) = (found.id, is_left_behind(&owner)) {
             tracing::info!(container = %id, "the container of a process that is gone is removed");
