@@ -36,7 +36,7 @@ scripts! {
     condition_without_edge crash_limit crash_limit_dispatched crash_limit_due crash_limit_fails_run crash_limit_ready error_port
     error_port_answered error_port_unused error_port_wins expire expire_without_limit
     fail_cancels_siblings join join_inputs kept kept_join late_skip_releases_join not_started on_error_continue
-    on_error_continue_condition on_error_continue_end on_error_fail pause pause_before_start pause_children recall repeated_reports retry_after
+    on_error_continue_condition on_error_continue_end on_error_fail pause pause_before_start pause_children recall recall_lost repeated_reports retry_after
     retry_codes retry_exhausted retry_exhausted_continue retry_exponential retry_linear
     retry_named_code retry_not_retryable several_ends side_port side_port_undrawn signal_early signal_times_out
     signal_waits single skip_into_join skip_levels sleep sleep_past

@@ -65,6 +65,9 @@ impl Run {
             // It was called again, which is not recorded, and only whoever called it can answer.
             Some(StepState::Waiting { attempt: current, awaiting: None, .. })
                 if *current == attempt && self.graph.step(step).lane() == Lane::Dispatched => {}
+            // The same, before its time: whoever recalled it may have died since.
+            Some(StepState::Waiting { attempt: current, awaiting: Some(awaiting), .. })
+                if *current == attempt && awaiting.recalls() && self.graph.step(step).lane() == Lane::Dispatched => {}
             // What it waits for cannot be had: a child that nobody can start.
             Some(StepState::Waiting { attempt: current, awaiting: Some(_), .. }) if *current == attempt && result.is_err() => {}
             _ => return Err(Rejected::StaleAttempt),
