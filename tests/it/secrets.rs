@@ -100,7 +100,7 @@ const LISTS: [&str; 8] = [
 /// L7: what people save, copy or have checked: each version as a document, what it would take over, large values as files, and what
 /// the doctor says.
 async fn ways_out(forge: &Forge, canaries: &Canaries, runs: &[(String, String)]) {
-    let mut documents = 0;
+    let (mut documents, mut files) = (0, 0);
     for (what, run) in runs {
         let shown = forge.owner.get(&format!("/runs/{run}")).await.expect(200);
         let workflow = shown["workflow_id"].as_str().expect("a workflow");
@@ -118,9 +118,10 @@ async fn ways_out(forge: &Forge, canaries: &Canaries, runs: &[(String, String)])
         for key in steps.split("\"$blob\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let reply = forge.owner.get(&format!("/runs/{run}/blobs/{}", key.replace('/', "%2F"))).await;
             canaries.absent(&format!("{what}: the file {key}"), reply.body.to_string().as_bytes());
+            files += usize::from(reply.status == 200);
         }
     }
-    assert!(documents > 20, "{documents} documents name secrets");
+    assert!(documents > 20 && files > 0, "{documents} documents name secrets, {files} files were read");
     let mut doctor = flowforge_tests::command(forge.server.folder());
     doctor.args(["doctor", "--json"]).env("FLOWFORGE_MASTER_KEY", KEY);
     if let Some(postgres) = &forge.postgres {

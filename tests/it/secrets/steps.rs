@@ -21,6 +21,8 @@ pub(super) fn command(script: &str, more: Value) -> Value {
 /// Every way in which a step may end, with its canary said aloud.
 pub(super) fn endings(forge: &Forge, remote: &Remote) -> Vec<(String, Value)> {
     let mut graphs = commands();
+    let large = format!("for n in $(seq 20000); do echo \"$V {}\"; done", "x".repeat(40));
+    graphs.push(("a large value", command(&large, json!({}))));
     graphs.extend(calls(forge));
     graphs.extend(git(remote));
     graphs.extend(waits());
