@@ -222,7 +222,7 @@ test('a schedule is previewed while it is written, says its faults at their fiel
     await page.getByRole('button', { name: 'Resume' }).waitFor()
     const run = page.locator('tr[data-delivery]').getByRole('link', { name: 'Run' }).first()
     await run.click()
-    await page.getByRole('link', { name: 'schedule', exact: true }).waitFor()
+    await page.getByRole('link', { name: 'schedule tick', exact: true }).waitFor()
   })
 })
 
