@@ -20,15 +20,18 @@ need postgres postgresql
 need redis redis-server
 need browser chromium
 need bubblewrap bubblewrap
+need git git
+needed=$missing
+# What only the tests of containers need: where it cannot be had they say SKIPPED.
 need podman podman
 need runc runc
 need busybox busybox-static
-need git git
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "flowforge: the tests need these packages, please install them:$missing" >&2
-    exit 1
+    [ -z "$needed" ]
+    exit
 fi
 echo "installing$missing"
 log=$(mktemp)
@@ -37,5 +40,6 @@ trap 'rm -f "$log"' EXIT
 if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
     tail -n 5 "$log" >&2
     echo "flowforge: apt-get could not install:$missing" >&2
-    exit 1
+    [ -z "$needed" ]
+    exit
 fi
